@@ -1,0 +1,193 @@
+"""What a derivative must keep to besides its numbers: shapes, dtypes, and other people's memory."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+
+from minisam.arrays import Array
+from minisam.autodiff.errors import GradientError
+
+Named: TypeAlias = dict[str, Array]
+"""Arrays by what messages call them."""
+
+
+class Report:
+    """How a failure is told: whose, where, and how to see it again.
+
+    Parameters
+    ----------
+    f : callable
+        The function that is checked.
+    args : tuple
+        Its arguments.
+    order : int
+        Highest order.
+    modes : tuple of str
+        Modes.
+    seed : int
+        Seed of the random directions.
+    """
+
+    def __init__(
+        self, f: Any, args: tuple[Any, ...], order: int, modes: tuple[str, ...], seed: int
+    ) -> None:
+        self.name = name_of(f)
+        shapes = ", ".join(
+            f"{a.dtype}{list(a.shape)}" if hasattr(a, "dtype") else repr(a) for a in args
+        )
+        self.again = (
+            f"minisam.check_grads({self.name}, args, order={order}, modes={modes}, seed={seed}) "
+            f"with args = ({shapes})"
+        )
+
+    def fail(self, check: str, where: str, detail: str, cause: Exception | None = None) -> NoReturn:
+        """Raise the GradientError of one check."""
+        message = f"{self.name}: {check} ({where}): {detail}\nReproduce: {self.again}."
+        raise GradientError(message) from cause
+
+    def run(self, where: str, call: Callable[[], Any], arrays: Named) -> Any:
+        """Call something that may neither fail nor write into any of the arrays."""
+        before = {name: np.array(a, copy=True) for name, a in arrays.items()}
+        try:
+            result = call()
+        except Exception as error:
+            self.fail("error", where, f"{type(error).__name__}: {error}", error)
+        for name, a in arrays.items():
+            if not np.array_equal(a, before[name], equal_nan=True):
+                self.fail("mutation", where, f"{name} was written into.")
+        return result
+
+    def like(self, where: str, name: str, result: Array, pattern: Array) -> None:
+        """Require a result to have the shape and dtype of a pattern, and finite elements."""
+        shape, dtype = np.shape(result), getattr(result, "dtype", type(result).__name__)
+        if shape != pattern.shape:
+            self.fail("shape", where, f"{name}: Expect {pattern.shape}, Actual {shape}.")
+        if dtype != pattern.dtype:
+            self.fail("dtype", where, f"{name}: Expect {pattern.dtype}, Actual {dtype}.")
+        if not np.all(np.isfinite(result)):
+            self.fail("not finite", where, f"{name} has NaN or infinite elements: {result}.")
+
+    def linear_map(
+        self,
+        where: str,
+        apply: Callable[..., tuple[Array, ...]],
+        inputs: Named,
+        outputs: Named,
+        others: Named,
+    ) -> tuple[Array, ...]:
+        """Check a pullback or pushforward for everything but its numbers.
+
+        Parameters
+        ----------
+        where : str
+            For messages.
+        apply : callable
+            Takes arrays as ``inputs``, gives a tuple of arrays.
+        inputs : dict of array
+            Random cotangent or tangents.
+        outputs : dict of array
+            What the results must be like.
+        others : dict of array
+            What else may not be written into or handed out.
+
+        Returns
+        -------
+        tuple of array
+            ``apply(*inputs)``.
+        """
+        run = partial(self.run, where, arrays=inputs | others)
+        results = run(lambda: apply(*inputs.values()))
+        for (name, pattern), result in zip(outputs.items(), results, strict=True):
+            self.like(where, name, result, pattern)
+        first = [np.array(r, copy=True) for r in results]
+        again = run(lambda: apply(*inputs.values()))
+        for name, kept, *both in zip(outputs, first, results, again, strict=True):
+            if not all(np.array_equal(kept, r) for r in both):
+                self.fail("aliasing", where, f"{name}: a second call changed the first's result.")
+        for ones in (False, True):  # some rules hand their argument out when the cotangent is 1
+            units = {name: np.ones_like(x) for name, x in inputs.items()} if ones else inputs
+            found = run(lambda units=units: apply(*units.values())) if ones else results
+            fresh = dict(zip(outputs, found, strict=True))
+            known = units | others | {"the last result": again[0]}
+            for name, other in shared(fresh, known):
+                self.fail("aliasing", where, f"{name}: its derivative is the memory of {other}.")
+        zeros = [np.zeros_like(x) for x in inputs.values()]
+        for name, r in zip(outputs, run(lambda: apply(*zeros)), strict=True):
+            if np.any(r != 0):
+                self.fail("zero", where, f"{name}: zero in gives {r} instead of zero.")
+        return tuple(results)
+
+
+def shared(fresh: Named, known: Named) -> Iterator[tuple[str, str]]:
+    """Find arrays that are not as fresh as they should be.
+
+    Parameters
+    ----------
+    fresh : dict of array
+        These should share no memory with the known ones or with each other.
+    known : dict of array
+        Existing arrays.
+
+    Yields
+    ------
+    (str, str)
+        The names of two that share memory.
+
+    Examples
+    --------
+    >>> x = np.zeros(3)
+    >>> list(shared({"view": x[1:], "copy": x.copy()}, {"x": x}))
+    [('view', 'x')]
+    """
+    seen = dict(known)
+    for name, array in fresh.items():
+        for other, memory in seen.items():
+            if np.shares_memory(array, memory):
+                yield name, other
+        seen[f"the derivative of {name}"] = array
+
+
+def strided(x: Array) -> Array:
+    """Copy an array into every other element of a larger one in Fortran order, NaN between.
+
+    Parameters
+    ----------
+    x : array
+        Any shape.
+
+    Returns
+    -------
+    array
+        Equal to x, contiguous along no axis; a 0-d array stays as it is.
+
+    Examples
+    --------
+    >>> x = strided(np.array([[1.0, 2.0]]))
+    >>> x, x.strides
+    (array([[1., 2.]]), (16, 32))
+    """
+    wide = np.full([2 * n for n in x.shape], np.nan, dtype=x.dtype, order="F")
+    view = wide[(slice(None, None, 2),) * x.ndim] if x.ndim else wide
+    view[...] = x
+    return view
+
+
+def contiguous(x: Array) -> Array:
+    """Copy an array into row-major order."""
+    return np.array(x, order="C", copy=True)
+
+
+def name_of(f: Any) -> str:
+    """Name a function for messages; a partial application by what it applies.
+
+    Examples
+    --------
+    >>> name_of(np.sin), name_of(partial(np.sum, axis=0))
+    ('sin', 'sum(axis=0)')
+    """
+    if isinstance(f, partial):
+        given = [*map(repr, f.args), *(f"{k}={v!r}" for k, v in f.keywords.items())]
+        return f"{name_of(f.func)}({', '.join(given)})"
+    return str(getattr(f, "name", None) or getattr(f, "__name__", type(f).__name__))

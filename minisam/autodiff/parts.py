@@ -1,0 +1,231 @@
+"""Reading part of an array, and the adjoint of it: assembling an array from parts.
+
+The cotangent of ``x[index]`` is zero except at ``index``. Written out each time, n reads of an
+array of n elements would cost n² writes. So the rules of reading give a `Part`, the traversal
+collects the parts of one Tensor in a list, and `assemble` writes them all into one array. When
+they are the slices of a parameter vector, side by side, that is a single copy.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minisam.arrays import Array
+from minisam.autodiff.primitive import Params, Primitive, jointly_linear, primitive
+from minisam.autodiff.tensor import Tensor, record, value_of
+
+
+class Part(NamedTuple):
+    """A cotangent that is zero except at an index."""
+
+    index: Any
+    array: Array
+    like: Array
+    """The array it is a part of, for its shape and dtype."""
+
+
+def is_basic(index: Any) -> bool:
+    """Whether an index is made of integers, slices, None and Ellipsis: it reads each item once.
+
+    Examples
+    --------
+    >>> is_basic((0, slice(None))), is_basic([0, 0])
+    (True, False)
+    """
+    items = index if type(index) is tuple else (index,)
+    return all(
+        i is None
+        or i is Ellipsis
+        or isinstance(i, slice)
+        or (isinstance(i, int | np.integer) and not isinstance(i, bool | np.bool_))
+        for i in items
+    )
+
+
+def _assemble(*arrays: Array, indices: tuple[Any, ...], like: Array) -> Array:
+    if tiles(indices, like.shape):
+        return np.concatenate(arrays)
+    out = np.zeros_like(like)
+    for index, array in zip(indices, arrays, strict=True):
+        if is_basic(index):
+            out[index] += array
+        else:
+            np.add.at(out, index, array)  # an advanced index may name an element twice
+    return out
+
+
+def tiles(indices: tuple[Any, ...], shape: tuple[int, ...]) -> bool:
+    """Whether the indices are slices that tile a vector from its start to its end, in order.
+
+    Examples
+    --------
+    >>> tiles((slice(0, 2), slice(2, 5)), (5,)), tiles((slice(0, 2), slice(3, 5)), (5,))
+    (True, False)
+    """
+    if len(shape) != 1:
+        return False
+    end = 0
+    for i in indices:
+        if type(i) is not slice or i.start != end or i.step is not None or i.stop is None:
+            return False
+        end = i.stop
+        if end < i.start:
+            return False
+    return end == shape[0]
+
+
+def _reads(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+    x = rng.normal(size=(3, 4))
+    for index in (
+        1,
+        -1,
+        (slice(None), 2),
+        (slice(None, None, -2),),
+        (..., None, slice(1, 3)),
+        ([0, 2, 2],),
+        ([0, 2, 0], [1, 1, 1]),
+        (slice(None), [3, 3]),
+        np.array([[True, False, True, False]] * 3),
+        slice(3, 3),
+    ):
+        yield (x,), {"index": index}
+
+
+def _parts(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+    a, b = rng.normal(size=2), rng.normal(size=3)
+    five, six = np.zeros(5), np.zeros(6)
+    yield (a, b), {"indices": (slice(0, 2), slice(2, 5)), "like": five}
+    yield (a, b), {"indices": (slice(1, 3), slice(2, 5)), "like": six}
+    yield (a, b), {"indices": ([1, 1], [4, 0, 4]), "like": six}
+
+
+def _sections(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+    yield (rng.normal(size=7),), {"start": 1, "stop": 7, "shape": (2, 3)}
+    yield (rng.normal(size=7),), {"start": 6, "stop": 7, "shape": ()}
+    yield (rng.normal(size=(2, 7)),), {"start": 3, "stop": 7, "shape": (2, 2)}
+
+
+def _read(x: Array, *, index: Any) -> Array:
+    return x[index]
+
+
+def _read_section(w: Array, *, start: int, stop: int, shape: tuple[int, ...]) -> Array:
+    return w[..., start:stop].reshape(w.shape[:-1] + shape)
+
+
+def _part_of_section(
+    i: int, ct: Array, y: Array, w: Array, *, start: int, stop: int, shape: tuple[int, ...]
+) -> Part:
+    if w.ndim == 1:
+        return Part(slice(start, stop), ct.reshape(-1), w)
+    return Part((..., slice(start, stop)), ct.reshape((*w.shape[:-1], stop - start)), w)
+
+
+getitem_op: Primitive = primitive(
+    "getitem",
+    _read,
+    lambda i, ct, y, x, index: Part(index, ct, x),
+    lambda tangents, y, x, index: getitem_op(tangents[0], index=index),
+    domain=_reads,
+    doc="``x[index]``: basic, advanced or Boolean indexing.",
+)
+
+section = primitive(
+    "section",
+    _read_section,
+    _part_of_section,
+    lambda tangents, y, w, **params: section(tangents[0], **params),
+    domain=_sections,
+    doc="``w[..., start:stop]`` in the given shape: a layer's view of the parameters.",
+)
+
+assemble: Primitive = jointly_linear(
+    "assemble",
+    _assemble,
+    lambda i, ct, *arrays, indices, like: np.reshape(ct[indices[i]], arrays[i].shape),
+    domain=_parts,
+    doc="An array of zeros with each part added at its index: the adjoint of reading.",
+)
+
+
+def split(w: Array, layout: Sequence[Params]) -> list[Array]:
+    """Cut the parameters of a model out of its vector, without a copy.
+
+    Parameters
+    ----------
+    w : array, (d,) or (..., d)
+        All parameters; with leading axes, one set for each index.
+    layout : sequence of dict
+        For each parameter its ``start``, ``stop`` and ``shape``.
+
+    Returns
+    -------
+    list of array
+        Views of ``w``, each of its leading axes and the given shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> split(np.arange(4.0), [{"start": 0, "stop": 2, "shape": (2, 1)}])
+    [array([[0.],
+           [1.]])]
+    """
+    if type(w) is Tensor and w.root.alive:
+        # The same as below, without the detour through `record`: one call for all of them.
+        value, inputs, root = w.value, (w,), w.root
+        return [Tensor(_read_section(value, **p), section, inputs, p, root) for p in layout]
+    return [section(w, **params) for params in layout]
+
+
+def getitem(x: Array, index: Any) -> Array:
+    """Read part of an array: ``x[index]``, with a derivative.
+
+    Parameters
+    ----------
+    x : array
+        What to read from.
+    index : int, slice, array of int or bool, or a tuple of these
+        As for NumPy. A Tensor as index is an error: an index has no derivative.
+
+    Returns
+    -------
+    array
+        The selected elements.
+
+    Examples
+    --------
+    >>> import numpy as np, minisam as ms
+    >>> ms.grad(lambda x: np.sum(x[[0, 0, 2]]))(np.zeros(3))
+    array([2., 0., 1.])
+    """
+    items = index if type(index) is tuple else (index,)
+    if any(type(i) is Tensor for i in items):
+        raise TypeError("an index cannot be a Tensor: it has no derivative. Use t.value.")
+    return record(getitem_op, (x,), {"index": index})
+
+
+def total(parts: list[Any]) -> Array:
+    """Add up what arrived at a Tensor: arrays, and parts of arrays.
+
+    Parameters
+    ----------
+    parts : list of array or Part
+        At least one.
+
+    Returns
+    -------
+    array
+        Their sum, dense.
+    """
+    dense = [p for p in parts if type(p) is not Part]
+    pieces = [p for p in parts if type(p) is Part]
+    if pieces:
+        # Reverse mode meets the reads in reverse; in order they are most often tiles.
+        pieces.reverse()
+        indices, arrays, (like, *_) = zip(*pieces, strict=True)
+        dense.append(assemble(*arrays, indices=indices, like=value_of(like)))
+    out = dense[0]
+    for array in dense[1:]:
+        out = out + array
+    return out

@@ -1,0 +1,340 @@
+"""A Tensor is a value and how it was made; that is the whole graph.
+
+While a function is differentiated its argument is a `Tensor`. Each operation on it records one
+more Tensor: the value, the operation, its inputs and its static parameters. There is no tape, no
+node class beside it and no switch. Why the design is so, by the example that breaks the others::
+
+    grad(lambda x: x * grad(lambda y: x * y)(1.0))(3.0) == 6.0
+
+The inner derivative is x, and must stay a function of x. Engines that keep the adjoint *in* the
+tensor (`.grad`) mix the inner one with the outer one. Here adjoints belong to a traversal (see
+`traverse`), and a Tensor only knows its *root*: the oldest differentiation in progress that it
+depends on. If that is older than the variable at hand, the derivative is itself recorded; if not,
+it is computed on plain arrays.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from minisam.arrays import Array
+from minisam.autodiff.errors import ShapeError
+
+if TYPE_CHECKING:
+    from minisam.autodiff.primitive import Primitive
+
+_numbers = itertools.count()
+
+NUMPY_RULES: dict[Any, Callable[..., Array]] = {}
+"""Which minisam function stands for which NumPy function on a Tensor; filled by `minisam.ops`."""
+
+
+class Root:
+    """One differentiation in progress: when it began, its dtype, and whether it still runs.
+
+    A Tensor whose root has finished is a constant: it keeps its value and nothing records it.
+    """
+
+    __slots__ = ("alive", "dtype", "number")
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self.number = next(_numbers)
+        self.dtype = dtype
+        self.alive = True
+
+
+class Tensor:
+    """A value and how it was made.
+
+    Tensors are made by the transforms (`minisam.grad` and its family), not by hand. They behave
+    as NumPy arrays: operators, methods, indexing and NumPy's functions all work on them, and each
+    records a new Tensor. They are immutable.
+
+    Attributes
+    ----------
+    value : array
+        The NumPy or CuPy array (or scalar).
+    op : Primitive or None
+        The operation that made it; None for the variable of a transform.
+    inputs : tuple
+        The operation's array arguments: Tensors, and constants.
+    params : dict
+        Its static parameters (an axis, a shape, an index).
+    root : Root
+        The oldest differentiation in progress that the value depends on.
+    number : int
+        Creation number: a Tensor is newer than all its inputs.
+
+    Examples
+    --------
+    >>> import numpy as np, minisam as ms
+    >>> def f(x):
+    ...     print(type(x).__name__, x.shape)
+    ...     return np.sum(np.sin(x) * x)
+    >>> ms.grad(f)(np.array([0.0, 1.0])).round(4)
+    Tensor (2,)
+    array([0.    , 1.3818])
+    """
+
+    __slots__ = ("__weakref__", "inputs", "number", "op", "params", "root", "value")
+    __array_priority__ = 1000.0  # CuPy asks for this one
+
+    def __init__(
+        self,
+        value: Array,
+        op: Primitive | None,
+        inputs: tuple[Any, ...],
+        params: dict[str, Any],
+        root: Root,
+    ) -> None:
+        self.value = value
+        self.op = op
+        self.inputs = inputs
+        self.params = params
+        self.root = root
+        self.number = next(_numbers)
+
+    # What an array says of itself.
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the value."""
+        return self.value.shape  # type: ignore[no-any-return]
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes of the value."""
+        return self.value.ndim  # type: ignore[no-any-return]
+
+    @property
+    def size(self) -> int:
+        """Number of elements of the value."""
+        return self.value.size  # type: ignore[no-any-return]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Dtype of the value."""
+        return self.value.dtype  # type: ignore[no-any-return]
+
+    @property
+    def T(self) -> Array:
+        """The transpose, all axes reversed."""
+        return NUMPY_RULES[np.transpose](self)
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+    def __iter__(self) -> Iterator[Array]:
+        return (self[i] for i in range(len(self.value)))
+
+    def __repr__(self) -> str:
+        made_by = self.op.name if self.op else "variable"
+        return f"Tensor({self.value!r}, made by {made_by})"
+
+    # NumPy's functions find their rules here.
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> Array:
+        if kwargs.get("out") is not None:
+            raise TypeError(
+                f"np.{ufunc.__name__}(..., out=): a Tensor cannot be written into an array in "
+                "place. Write a = a + t instead of a += t or out=a."
+            )
+        if method != "__call__":
+            raise TypeError(
+                f"np.{ufunc.__name__}.{method} has no derivative rule. Use the function instead "
+                "(np.sum for np.add.reduce, np.cumsum for np.add.accumulate)."
+            )
+        return _rule(ufunc)(*args, **kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Array:
+        return _rule(func)(*args, **kwargs)
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError(
+            "A Tensor was turned into a plain array, which would cut its derivative off. Use it "
+            "as it is (np.exp(t), t @ a), or t.value for a constant copy of its value."
+        )
+
+    def __float__(self) -> NoReturn:
+        raise TypeError(
+            "float(), int() and bool() of a Tensor would cut its derivative off. Use t.value "
+            "where a constant is meant; comparisons (t > 0) already give constants."
+        )
+
+    __int__ = __bool__ = __index__ = __complex__ = __float__
+
+    def __setitem__(self, index: Any, value: Any) -> NoReturn:
+        raise TypeError(
+            "Tensors are immutable: t[index] = v is not possible. Use np.where(mask, v, t), or "
+            "build the array with np.concatenate or np.stack."
+        )
+
+    # Operators: each is the NumPy function of that name.
+
+    def __getitem__(self, index: Any) -> Array:
+        return NUMPY_RULES["getitem"](self, index)
+
+    def __neg__(self) -> Array:
+        return NUMPY_RULES[np.negative](self)
+
+    def __pos__(self) -> Tensor:
+        return self
+
+    def __abs__(self) -> Array:
+        return NUMPY_RULES[np.absolute](self)
+
+    def __add__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.add](self, other)
+
+    def __radd__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.add](other, self)
+
+    def __sub__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.subtract](self, other)
+
+    def __rsub__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.subtract](other, self)
+
+    def __mul__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.multiply](self, other)
+
+    def __rmul__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.multiply](other, self)
+
+    def __truediv__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.divide](self, other)
+
+    def __rtruediv__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.divide](other, self)
+
+    def __pow__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.power](self, other)
+
+    def __rpow__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.power](other, self)
+
+    def __matmul__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.matmul](self, other)
+
+    def __rmatmul__(self, other: Any) -> Array:
+        return NUMPY_RULES[np.matmul](other, self)
+
+    # Comparisons are piecewise constant: plain Boolean arrays.
+
+    def __lt__(self, other: Any) -> Array:
+        return self.value < value_of(other)
+
+    def __le__(self, other: Any) -> Array:
+        return self.value <= value_of(other)
+
+    def __gt__(self, other: Any) -> Array:
+        return self.value > value_of(other)
+
+    def __ge__(self, other: Any) -> Array:
+        return self.value >= value_of(other)
+
+    def __eq__(self, other: Any) -> Array:
+        return self.value == value_of(other)
+
+    def __ne__(self, other: Any) -> Array:
+        return self.value != value_of(other)
+
+    __hash__ = object.__hash__
+
+
+def value_of(x: Any) -> Any:
+    """Return a Tensor's value; anything else as it is.
+
+    Examples
+    --------
+    >>> value_of(2.0)
+    2.0
+    """
+    return x.value if type(x) is Tensor else x
+
+
+def record(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Array:
+    """Apply a primitive, and record it if an argument depends on a running differentiation.
+
+    Parameters
+    ----------
+    op : Primitive
+        What to apply.
+    args : tuple of array
+        Its array arguments: Tensors, arrays, scalars, nested lists.
+    params : dict
+        Its static parameters.
+
+    Returns
+    -------
+    Tensor or array
+        A Tensor if a live Tensor is among the arguments, else the plain result.
+
+    Raises
+    ------
+    ShapeError
+        The shapes do not fit.
+    TypeError
+        Arrays of two floating dtypes are mixed.
+    """
+    root: Root | None = None
+    inputs: list[Any] = []
+    values: list[Any] = []
+    for a in args:
+        if type(a) is Tensor:
+            its = a.root
+            value = a.value
+            if not its.alive:
+                a = value
+            elif root is None or its.number < root.number:
+                root = its
+        else:
+            if type(a) is list or type(a) is tuple:
+                a = np.asarray(a)
+            value = a
+        inputs.append(a)
+        values.append(value)
+    try:
+        value = op.forward(*values, **params)
+    except ValueError as error:
+        if isinstance(error, ShapeError | np.linalg.LinAlgError):
+            raise
+        shapes = ", ".join(str(np.shape(v)) for v in values)
+        raise ShapeError(f"{op.name}: shapes {shapes} do not fit: {error}") from None
+    if root is None:
+        return value
+    if value.dtype is not root.dtype and value.dtype != root.dtype:
+        inputs = _weaken(op, inputs, root.dtype)
+        value = op.forward(*map(value_of, inputs), **params)
+    return Tensor(value, op, tuple(inputs), params, root)
+
+
+def _weaken(op: Primitive, inputs: list[Any], dtype: np.dtype[Any]) -> list[Any]:
+    """Cast scalars and whole-number constants to the variable's dtype; refuse other floats."""
+    weak = []
+    for a in inputs:
+        own = getattr(a, "dtype", dtype)
+        if own != dtype:
+            if own.kind in "fc" and np.ndim(a) > 0:
+                raise TypeError(
+                    f"{op.name}: mixes {dtype} with an array of {own} and shape {np.shape(a)}; "
+                    f"the variable's dtype decides. Cast the constant: a.astype('{dtype}')."
+                )
+            a = a.value if type(a) is Tensor else a
+            a = a.astype(dtype)
+        weak.append(a)
+    return weak
+
+
+def _rule(function: Any) -> Callable[..., Array]:
+    rule = NUMPY_RULES.get(function)
+    if rule is None:
+        raise TypeError(
+            f"np.{function.__name__} has no derivative rule in minisam. Write it with functions "
+            "that have one (help(minisam.ops) lists them), or add a primitive."
+        )
+    return rule

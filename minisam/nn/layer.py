@@ -1,0 +1,285 @@
+"""What a layer is: a pure function of one parameter vector.
+
+Every layer, and every model made of layers, is called as ``layer(w, x)`` with *all* its parameters
+in the flat vector ``w``, as in the sources' ``w ∈ R^d``. The layers inside receive zero-copy views
+of it; differentiation returns one vector. Nothing is stored in a layer but its hyperparameters.
+
+Two things besides ``w`` and ``x`` can matter, and both are arguments. With ``train=True`` batch
+norm normalises by the batch and dropout draws its mask from ``seed``: the same seed gives the same
+mask, so both passes of a SAM step see one network. Without it, dropout is off and batch norm uses
+``statistics``, which `Layer.statistics` computes *at a given w*: they belong to w and never to a
+perturbed point, because no pass of a training step ever writes them.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from minisam.arrays import Array
+from minisam.autodiff.errors import ShapeError
+from minisam.autodiff.parts import split
+from minisam.autodiff.tensor import value_of
+
+Shape = tuple[int, ...]
+
+
+class Parameter(NamedTuple):
+    """One named array of a layer: its shape and the standard deviation it starts with."""
+
+    name: str
+    shape: Shape
+    std: float = 0.0
+    start: float = 0.0
+    """Initial mean: 1 for the scale of a normalisation, else 0."""
+
+
+@dataclass
+class Mode:
+    """What one call of a model needs besides parameters and inputs; made anew for each call."""
+
+    train: bool
+    rng: np.random.Generator | None
+    statistics: Array | None
+    """Batch-norm means and variances still to be used, (2, channels)."""
+    collected: list[Array] | None = None
+    """Where batch norm leaves the means and variances of this batch, if someone asks."""
+
+
+class Layer:
+    """A pure function ``layer(w, x)`` of one flat parameter vector.
+
+    A layer defines `declare` (its parameters), `apply` (what it does) and `output_shape`; the
+    rest follows.
+    """
+
+    def declare(self) -> tuple[Parameter, ...]:
+        """List the layer's parameters, in the order in which they stand in ``w``."""
+        return ()
+
+    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+        """Compute the output from the parameters as separate arrays."""
+        raise NotImplementedError
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Return the shape of one example's output, given that of its input."""
+        return shape
+
+    @cached_property
+    def layout(self) -> tuple[dict[str, Any], ...]:
+        """Where each parameter stands in ``w``: start, stop and shape."""
+        places, at = [], 0
+        for p in self.declare():
+            size = prod(p.shape)
+            places.append({"start": at, "stop": at + size, "shape": p.shape})
+            at += size
+        return tuple(places)
+
+    @cached_property
+    def size(self) -> int:
+        """Number of parameters, the d of ``w ∈ R^d``."""
+        return int(self.layout[-1]["stop"]) if self.layout else 0
+
+    def init(
+        self, seed: int | np.random.Generator, dtype: str | np.dtype[Any] = "float32"
+    ) -> Array:
+        """Draw initial parameters.
+
+        Parameters
+        ----------
+        seed : int or numpy.random.Generator
+            Source of randomness.
+        dtype : dtype
+            A floating dtype; it decides the dtype of everything computed from ``w``.
+
+        Returns
+        -------
+        numpy.ndarray, (d,)
+            Weights normal with the layer's scheme (He or Glorot), biases 0, scales 1.
+
+        Examples
+        --------
+        >>> import minisam as ms
+        >>> ms.nn.Linear(2, 1).init(0, "float64").round(3)
+        array([ 0.126, -0.132,  0.   ])
+        """
+        rng = np.random.default_rng(seed)
+        w = np.empty(self.size, dtype=np.float64)
+        for p, place in zip(self.declare(), self.layout, strict=True):
+            part = w[place["start"] : place["stop"]]
+            part[:] = p.start
+            if p.std:
+                part += p.std * rng.standard_normal(part.size)
+        if np.dtype(dtype).kind != "f":
+            raise TypeError(f"init: dtype {dtype}; parameters are floats: 'float32' or 'float64'.")
+        return w.astype(dtype)
+
+    def __call__(
+        self,
+        w: Array,
+        x: Array,
+        *,
+        train: bool = False,
+        seed: int | Sequence[int] | None = None,
+        statistics: Array | None = None,
+    ) -> Array:
+        """Evaluate the model.
+
+        Parameters
+        ----------
+        w : array, (d,) or (batch, d)
+            All parameters; with a leading axis, one set for each example.
+        x : array, (batch, ...)
+            Inputs, of w's dtype; images are (batch, channels, height, width).
+        train : bool
+            Batch norm by the batch, and dropout on.
+        seed : int or sequence of int, optional
+            Of the dropout masks; needed with ``train=True`` by models that have dropout.
+        statistics : array, (2, channels), optional
+            From `Layer.statistics`; needed with ``train=False`` by models that have batch norm.
+
+        Returns
+        -------
+        array, (batch, ...)
+            Outputs; logits for the classifiers of this package.
+
+        Raises
+        ------
+        ShapeError
+            ``w`` has not d elements, or ``x`` does not fit the first layer.
+        """
+        rng = None if seed is None else np.random.default_rng(seed)
+        return self._evaluate(w, x, Mode(train, rng, statistics))
+
+    def _evaluate(self, w: Array, x: Array, mode: Mode) -> Array:
+        if w.shape[-1:] != (self.size,):
+            raise ShapeError(
+                f"{type(self).__name__}: w has shape {w.shape}, but the model has {self.size} "
+                "parameters. Make w with model.init(seed)."
+            )
+        return self.apply(split(w, self.layout), x, mode)
+
+    def parameters(self, w: Array) -> dict[str, Array]:
+        """Name the parameters: zero-copy views of ``w``.
+
+        Parameters
+        ----------
+        w : array, (d,)
+            All parameters.
+
+        Returns
+        -------
+        dict from str to array
+            For example ``{"0.weight": ..., "0.bias": ...}``.
+
+        Examples
+        --------
+        >>> import numpy as np, minisam as ms
+        >>> layer = ms.nn.Linear(1, 2)
+        >>> layer.parameters(np.arange(4.0))["bias"]
+        array([2., 3.])
+        """
+        names = [p.name for p in self.declare()]
+        return dict(zip(names, split(w, self.layout), strict=True))
+
+    def statistics(self, w: Array, batches: Iterable[Array]) -> Array:
+        """Compute the batch-norm statistics that belong to ``w``.
+
+        Parameters
+        ----------
+        w : array, (d,)
+            The parameters at which to evaluate.
+        batches : iterable of array, (batch, ...)
+            Training inputs. Means and variances are averaged over the batches, each example
+            counting once (the "precise" statistics of Wu & Johnson, 2021).
+
+        Returns
+        -------
+        array, (2, channels)
+            Mean and variance of every batch-norm channel, in the model's order; width 0 for a
+            model that has none.
+        """
+        n, first, second = 0, 0.0, 0.0
+        for x in batches:
+            collected: list[Array] = []
+            # Dropout is off: the statistics are those of the network that is evaluated.
+            self._evaluate(w, x, Mode(True, None, None, collected))
+            if not collected:
+                return np.zeros((2, 0), dtype=w.dtype)
+            mean, var = np.concatenate(collected, axis=1)
+            n += len(x)
+            first = first + len(x) * mean
+            second = second + len(x) * (var + mean * mean)
+        if n == 0:
+            raise ValueError("statistics: no batch was given; pass at least one array of inputs.")
+        mean = first / n
+        return np.stack([mean, second / n - mean * mean])
+
+    def summary(self, input_shape: Shape | None = None) -> str:
+        """Describe the model as a table: layer, output shape, parameters.
+
+        Parameters
+        ----------
+        input_shape : tuple of int, optional
+            Shape of one example; without it output shapes are left out where they depend on it.
+
+        Returns
+        -------
+        str
+            One line for each layer, and the total.
+        """
+        rows = [("layer", "output", "parameters"), *self._rows(input_shape)]
+        rows.append(("total", "", f"{self.size:,}"))
+        wide = [max(len(row[i]) for row in rows) for i in range(3)]
+        lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]
+        rule = "-" * len(lines[0])
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+    def _rows(self, shape: Shape | None) -> list[tuple[str, str, str]]:
+        out = "" if shape is None else str(self.output_shape(shape))
+        return [(repr(self), out, f"{self.size:,}")]
+
+    def __str__(self) -> str:
+        return self.summary()
+
+
+def per_example_gradients(model: Layer, loss: Any, w: Array, x: Array, labels: Array) -> Array:
+    """Compute the gradient of every example's loss at once, without a loop over examples.
+
+    Each example is given its own copy of the parameters (a view: nothing is copied), and the sum
+    of the losses is differentiated with respect to all of them.
+
+    Parameters
+    ----------
+    model : Layer
+        Layers that treat examples separately: everything but batch norm in training mode.
+    loss : callable
+        ``loss(output, labels) -> (batch,)``, for example `cross_entropy`.
+    w : array, (d,)
+        Parameters.
+    x : array, (batch, ...)
+        Inputs.
+    labels : array, (batch,)
+        Targets.
+
+    Returns
+    -------
+    array, (batch, d)
+        Row i is ``∇_w ℓ(w, x_i, y_i)``.
+
+    Examples
+    --------
+    >>> import numpy as np, minisam as ms
+    >>> model = ms.nn.Linear(1, 2)
+    >>> w, x, y = np.zeros(4), np.array([[1.0], [2.0]]), np.array([0, 1])
+    >>> ms.nn.per_example_gradients(model, ms.nn.cross_entropy, w, x, y)
+    array([[-0.5,  0.5, -0.5,  0.5],
+           [ 1. , -1. ,  0.5, -0.5]])
+    """
+    from minisam.autodiff.transforms import grad
+
+    copies = np.broadcast_to(value_of(w), (len(x), model.size))
+    return grad(lambda each: np.sum(loss(model(each, x), labels)))(copies)

@@ -1,0 +1,86 @@
+"""The loss of classification, fused: its gradient is softmax minus one-hot."""
+
+import numpy as np
+
+from minisam.arrays import Array
+from minisam.autodiff.errors import ShapeError
+from minisam.autodiff.primitive import primitive
+from minisam.autodiff.tensor import value_of
+from minisam.ops.reductions import softmax_op
+
+
+def _cross_entropy(z: Array, labels: Array) -> Array:
+    shifted = z - np.real(z).max(axis=1, keepdims=True)
+    rows = np.arange(len(labels))
+    return np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, labels]
+
+
+def _slope(z: Array, labels: Array) -> Array:
+    """∂ℓ/∂z = softmax(z) - onehot(labels)."""
+    return softmax_op(z, axis=1) - (labels[:, None] == np.arange(z.shape[1]))
+
+
+cross_entropy_op = primitive(
+    "cross_entropy",
+    _cross_entropy,
+    lambda i, ct, y, z, labels: ct[:, None] * _slope(z, labels),
+    lambda tangents, y, z, labels: (tangents[0] * _slope(z, labels)).sum(axis=1),
+    domain=lambda rng: [
+        ((rng.normal(size=(n, k)),), {"labels": rng.integers(k, size=n)})
+        for n, k in ((4, 3), (1, 5), (0, 2))
+    ],
+    doc="-log softmax(z)[label] for each row.",
+)
+
+
+def cross_entropy(logits: Array, labels: Array) -> Array:
+    """Cross-entropy of softmax(logits) with integer labels, one loss per example.
+
+    Parameters
+    ----------
+    logits : array, (batch, classes)
+        Unnormalised log-probabilities.
+    labels : array of int, (batch,)
+        The true classes, in [0, classes).
+
+    Returns
+    -------
+    array, (batch,)
+        ``ℓ_i = log Σ_j exp(z_ij) - z_{i, y_i}``, in nats.
+
+    Raises
+    ------
+    ShapeError
+        The shapes do not fit.
+    TypeError
+        The labels are not integers.
+    ValueError
+        A label is out of range.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> cross_entropy(np.array([[0.0, 0.0], [9.0, -9.0]]), np.array([0, 0])).round(4)
+    array([0.6931, 0.    ])
+    """
+    labels = value_of(labels)
+    if not hasattr(labels, "dtype"):
+        labels = np.asarray(labels)
+    if len(logits.shape) != 2 or labels.shape != logits.shape[:1]:
+        raise ShapeError(
+            f"cross_entropy: logits of shape {logits.shape} and labels of shape {labels.shape}; "
+            "expected (batch, classes) and (batch,)."
+        )
+    if labels.dtype.kind not in "iu":
+        raise TypeError(
+            f"cross_entropy: labels have dtype {labels.dtype}; they must be integers in "
+            f"[0, {logits.shape[1]}). Cast them: y.astype('int64')."
+        )
+    try:
+        # Unsigned, a negative label is out of range instead of counting from the end.
+        return cross_entropy_op(logits, labels=labels.astype(np.uint32))
+    except IndexError:
+        raise ValueError(
+            f"cross_entropy: labels from {labels.min()} to {labels.max()}, but the logits have "
+            f"{logits.shape[1]} classes: labels must be in [0, {logits.shape[1]})."
+        ) from None

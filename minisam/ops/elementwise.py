@@ -1,0 +1,301 @@
+"""Functions applied to each element: a forward, and one partial derivative per argument.
+
+At kinks: |x|, relu and sign have slope 0 at 0; maximum and minimum share ties half and half; clip
+has slope 1 on the closed interval (a point equal to a bound is not clipped).
+"""
+
+import numpy as np
+
+from minisam.arrays import Array
+from minisam.autodiff.primitive import bilinear, elementwise, jointly_linear
+from minisam.autodiff.tensor import Tensor, value_of
+from minisam.ops.domains import binary, unary
+
+# Arithmetic.
+
+add = elementwise("add", np.add, 1, 1, domain=binary())
+subtract = elementwise("subtract", np.subtract, 1, -1, domain=binary())
+multiply = bilinear(
+    "multiply",
+    np.multiply,
+    lambda ct, a, b: ct * b,
+    lambda ct, a, b: ct * a,
+    domain=binary(),
+)
+divide = elementwise(
+    "divide",
+    np.divide,
+    lambda y, a, b: 1 / b,
+    lambda y, a, b: -y / b,
+    domain=binary(low2=0.5),
+)
+negative = elementwise("negative", np.negative, -1, domain=unary())
+reciprocal = elementwise("reciprocal", np.reciprocal, lambda y, x: -y * y, domain=unary(0.5))
+
+
+def _falling(x: Array, n: Array) -> Array:
+    """n·xⁿ⁻¹, with 0·x⁻¹ = 0 also at x = 0."""
+    nowhere = (value_of(n) == 0) & (value_of(x) == 0)
+    return n * x ** (n - 1 if not np.any(nowhere) else np.where(nowhere, 0, n - 1))
+
+
+def _log_where_positive(x: Array) -> Array:
+    """log x, and 0 at x = 0, where the power is constant in the exponent."""
+    return np.log(np.where(value_of(x) == 0, 1, x))
+
+
+general_power = elementwise(
+    "power",
+    np.power,
+    lambda y, x, n: _falling(x, n),
+    lambda y, x, n: y * _log_where_positive(x),
+    domain=binary(0.5, 2.0),
+)
+constant_power = elementwise(
+    "constant_power",
+    lambda x, n: x**n,
+    lambda y, x, n: n * x ** (n - 1) if n != 0 else np.zeros_like(value_of(x)),
+    domain=lambda rng: [
+        (args, {"n": n}) for n in (-2, 0, 1, 2, 3, 0.5, 2.5) for args, _ in unary(0.5)(rng)
+    ],
+    doc="x**n for a constant number n; exact at x = 0 to every order.",
+)
+
+
+def power(x: Array, n: Array) -> Array:
+    """Raise x to the power n, element by element.
+
+    Parameters
+    ----------
+    x : array
+        Base.
+    n : array or number
+        Exponent. With a Python number, the derivatives at x = 0 are exact to every order; the
+        derivative with respect to a Tensor ``n`` needs x >= 0.
+
+    Returns
+    -------
+    array
+        ``x**n``, broadcast.
+
+    Examples
+    --------
+    >>> import minisam as ms
+    >>> float(ms.grad(ms.grad(lambda x: x**2))(0.0))
+    2.0
+    """
+    if isinstance(n, int | float):
+        return constant_power(x, n=float(n) if isinstance(n, float) else n)
+    if type(n) is Tensor and getattr(x, "dtype", n.dtype).kind in "iub":
+        x = x.astype(n.dtype)
+    elif isinstance(x, int | float):
+        x = value_of(n).dtype.type(x)  # log(x) of a Python number would be float64
+    return general_power(x, n)
+
+
+# Exponentials, roots, circular and hyperbolic functions.
+
+exp = elementwise("exp", np.exp, lambda y, x: y, domain=unary())
+expm1 = elementwise("expm1", np.expm1, lambda y, x: y + 1, domain=unary())
+log = elementwise("log", np.log, lambda y, x: 1 / x, domain=unary(0.3))
+log1p = elementwise("log1p", np.log1p, lambda y, x: 1 / (1 + x), domain=unary(-0.6))
+sqrt = elementwise("sqrt", np.sqrt, lambda y, x: 0.5 / y, domain=unary(0.3))
+square = elementwise("square", np.square, lambda y, x: 2 * x, domain=unary())
+sin = elementwise("sin", np.sin, lambda y, x: np.cos(x), domain=unary())
+cos = elementwise("cos", np.cos, lambda y, x: -np.sin(x), domain=unary())
+tan = elementwise("tan", np.tan, lambda y, x: 1 + y * y, domain=unary(-1, 1))
+arctan = elementwise("arctan", np.arctan, lambda y, x: 1 / (1 + x * x), domain=unary())
+sinh = elementwise("sinh", np.sinh, lambda y, x: np.cosh(x), domain=unary())
+cosh = elementwise("cosh", np.cosh, lambda y, x: np.sinh(x), domain=unary())
+tanh = elementwise("tanh", np.tanh, lambda y, x: 1 - y * y, domain=unary())
+
+
+def _sigmoid(x: Array) -> Array:
+    return 0.5 * np.tanh(0.5 * x) + 0.5  # never overflows, unlike 1/(1 + exp(-x))
+
+
+sigmoid = elementwise(
+    "sigmoid", _sigmoid, lambda y, x: y * (1 - y), domain=unary(), doc="1/(1 + exp(-x))."
+)
+softplus = elementwise(
+    "softplus",
+    lambda x: np.log1p(np.exp(x)) if np.iscomplexobj(x) else np.logaddexp(x, 0),
+    lambda y, x: sigmoid(x),
+    domain=unary(),
+    doc="log(1 + exp(x)), without overflow.",
+)
+logaddexp = elementwise(
+    "logaddexp",
+    np.logaddexp,
+    lambda y, a, b: np.exp(a - y),
+    lambda y, a, b: np.exp(b - y),
+    domain=binary(),
+    smooth=False,  # np.logaddexp takes no complex numbers
+    doc="log(exp(a) + exp(b)), without overflow.",
+)
+
+# Functions with kinks. The masks are constants: comparisons of Tensors give plain arrays.
+
+
+def _share(a: Array, b: Array) -> Array:
+    """1 where a > b, ½ where they tie, 0 elsewhere, in a's dtype."""
+    a, b = value_of(a), value_of(b)
+    more, tie = np.greater(a, b), np.equal(a, b)
+    return more.astype(a.dtype) + tie.astype(a.dtype) * a.dtype.type(0.5)
+
+
+absolute = elementwise(
+    "absolute", np.absolute, lambda y, x: np.sign(value_of(x)), domain=unary(), smooth=False
+)
+sign = elementwise(
+    "sign", np.sign, lambda y, x: np.zeros_like(value_of(x)), domain=unary(), smooth=False
+)
+relu = elementwise(
+    "relu",
+    lambda x: np.maximum(x, 0),
+    lambda y, x: value_of(y) > 0,
+    domain=unary(),
+    smooth=False,
+    doc="max(x, 0), with slope 0 at 0.",
+)
+maximum = elementwise(
+    "maximum",
+    np.maximum,
+    lambda y, a, b: _share(a, b),
+    lambda y, a, b: _share(b, a),
+    domain=binary(),
+    smooth=False,
+)
+minimum = elementwise(
+    "minimum",
+    np.minimum,
+    lambda y, a, b: _share(b, a),
+    lambda y, a, b: _share(a, b),
+    domain=binary(),
+    smooth=False,
+)
+clip_op = elementwise(
+    "clip",
+    lambda x, low, high: np.clip(x, low, high),
+    lambda y, x, low, high: (value_of(x) == value_of(y)),
+    domain=lambda rng: [
+        (args, {"low": low, "high": high})
+        for low, high in ((-1.0, 0.5), (None, 0.3), (-0.2, None))
+        for args, _ in unary()(rng)
+    ],
+    smooth=False,
+)
+
+
+def clip(x: Array, a_min: float | None = None, a_max: float | None = None) -> Array:
+    """Limit values to an interval.
+
+    Parameters
+    ----------
+    x : array
+        Any shape.
+    a_min, a_max : float, optional
+        The bounds, constants; None for no bound.
+
+    Returns
+    -------
+    array
+        min(max(x, a_min), a_max); slope 1 inside and at the bounds, 0 outside.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> clip(np.array([-2.0, 0.5]), -1, 1)
+    array([-1. ,  0.5])
+    """
+    return clip_op(x, low=value_of(a_min), high=value_of(a_max))
+
+
+where_op = jointly_linear(
+    "where",
+    lambda a, b, condition: np.where(condition, a, b),
+    lambda i, ct, a, b, condition: _masked(ct, condition if i == 0 else ~condition),
+    domain=lambda rng: [
+        (args, {"condition": rng.random(np.broadcast_shapes(*map(np.shape, args))) < 0.5})
+        for args, _ in binary()(rng)
+    ],
+)
+
+
+def _masked(ct: Array, mask: Array) -> Array:
+    """Give ct where the mask holds and 0 elsewhere; not ct * mask, which makes NaN of inf * 0."""
+    return where_op(ct, np.zeros((), value_of(ct).dtype), condition=mask)
+
+
+def where(condition: Array, a: Array, b: Array) -> Array:
+    """Choose from a where the condition holds, from b elsewhere.
+
+    Parameters
+    ----------
+    condition : array of bool
+        A constant; if it is a Tensor, its value counts.
+    a, b : array
+        Broadcast against the condition and each other.
+
+    Returns
+    -------
+    array
+        The chosen elements. The derivative never mixes the branches, so a NaN or infinity in the
+        branch that was not chosen does no harm to the cotangent that arrives.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> where(np.array([True, False]), 1.0, np.array([5.0, 7.0]))
+    array([1., 7.])
+    """
+    condition = value_of(condition)
+    condition = condition if condition.dtype == bool else condition != 0
+    return where_op(a, b, condition=condition)
+
+
+# Composed activations: no rule of their own.
+
+
+def gelu(x: Array) -> Array:
+    """Gaussian error linear unit, in its tanh form (Hendrycks & Gimpel 2016).
+
+    Parameters
+    ----------
+    x : array
+        Any shape.
+
+    Returns
+    -------
+    array
+        ``x/2 (1 + tanh(√(2/π) (x + 0.044715 x³)))``, within 5e-4 of x Φ(x).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> gelu(np.array([0.0, 1.0])).round(4)
+    array([0.    , 0.8412])
+    """
+    return 0.5 * x * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x**3)))
+
+
+def silu(x: Array) -> Array:
+    """Sigmoid linear unit, ``x σ(x)``.
+
+    Parameters
+    ----------
+    x : array
+        Any shape.
+
+    Returns
+    -------
+    array
+        Of x's shape.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> silu(np.array([0.0, 1.0])).round(4)
+    array([0.    , 0.7311])
+    """
+    return x * sigmoid(x)

@@ -1,0 +1,1 @@
+"""Picking and placing elements: take, repeat, diagonals, triangles, sorting."""
