@@ -1,10 +1,14 @@
 """Sharpness-aware minimization in pure NumPy, every equation checked."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from minisam import ops
 from minisam.autodiff import (
     GradientError,
     ShapeError,
     Tensor,
+    check_grads,
     grad,
     hessian,
     hvp,
@@ -14,3 +18,42 @@ from minisam.autodiff import (
     value_and_grad,
     vjp,
 )
+
+if TYPE_CHECKING:
+    from minisam import data, equations, nn, optimizers, sam, sharpness, training
+    from minisam.training import train
+
+_LATER = ("data", "equations", "nn", "optimizers", "sam", "sharpness", "training")
+
+__all__ = [
+    "GradientError",
+    "ShapeError",
+    "Tensor",
+    "check_grads",
+    "data",
+    "equations",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
+    "jvp",
+    "linearize",
+    "nn",
+    "ops",
+    "optimizers",
+    "sam",
+    "sharpness",
+    "train",
+    "training",
+    "value_and_grad",
+    "vjp",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Imported at first use, so that `import minisam` costs little more than NumPy.
+    if name in _LATER:
+        return import_module(f"minisam.{name}")
+    if name == "train":
+        return import_module("minisam.training").train
+    raise AttributeError(f"module 'minisam' has no attribute {name!r}")

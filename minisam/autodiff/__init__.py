@@ -1,5 +1,6 @@
 """The engine: Tensors, primitives, two traversals, and derivatives as functions of functions."""
 
+from minisam.autodiff.check import check_grads
 from minisam.autodiff.errors import GradientError, ShapeError
 from minisam.autodiff.primitive import (
     PRIMITIVES,
@@ -30,6 +31,7 @@ __all__ = [
     "ShapeError",
     "Tensor",
     "bilinear",
+    "check_grads",
     "elementwise",
     "grad",
     "hessian",

@@ -1,36 +1,26 @@
-"""check_grads: is this derivative the derivative of this function?
+"""Is this derivative the derivative of this function? `check_grads` tells.
 
 A function of arrays, its pullback and its pushforward are checked against each other and against
 values alone (`minisam.autodiff.numerical`). Order k needs no further idea: the pullback
 (x, ct) ↦ Jᵀ(x) ct and the pushforward (x, t) ↦ J(x) t are functions of arrays themselves, so
-their own derivatives are checked in the same way. The cotangent and the tangent are variables
-there: a rule that treats them as constants is right until it is composed.
+their own derivatives are checked in the same way.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 import numpy as np
 
 from minisam.arrays import Array
-from minisam.autodiff.contracts import Report, flat, is_like, layouts, restored
-from minisam.autodiff.numerical import RTOL, Real, Slope, complex_step, difference
+from minisam.autodiff.comparison import ACCURACY, ADJOINT, Comparison, largest
+from minisam.autodiff.contracts import Report, contiguous, strided
+from minisam.autodiff.levels import Level, draw, flat, is_float_array, split
+from minisam.autodiff.numerical import Real
 from minisam.autodiff.tensor import Tensor
 from minisam.autodiff.transforms import Function, jvp, linearize, vjp
-
-ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-4}
-"""Relative error allowed to a derivative of this dtype, beyond the error of what it is compared to.
-
-It is relative to the element compared, never to the array: more elements buy no tolerance."""
-
-ADJOINT = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
-"""Error allowed to ⟨ū, J v⟩ = ⟨Jᵀ ū, v⟩, relative to the sum of the terms' magnitudes."""
-
-FULL = 32
-"""Up to this many variables (and outputs) the whole Jacobian is compared, coordinate by coordinate;
-beyond it random directions are, and only a failure is traced to its coordinate."""
 
 
 def check_grads(
@@ -103,8 +93,8 @@ def check_grads(
     >>> check_grads(cut, (np.array([0.3, 0.4]),))
     Traceback (most recent call last):
     ...
-    minisam.autodiff.errors.GradientError: <lambda>: wrong derivative (reverse): argument 0 at (0,):
-    Expect 0.582121..., Actual 0.286600...
+    minisam.autodiff.errors.GradientError: <lambda>: wrong derivative (forward): argument 0 at (0,),
+    complex step, output at (0,): Expect 0.582121..., Actual 0.286600...
     """
     modes = tuple(modes)
     if order < 1 or not modes or not set(modes) <= {"reverse", "forward"}:
@@ -112,112 +102,118 @@ def check_grads(
             f"check_grads: order={order}, modes={modes}: nothing to check. The order must be at "
             "least 1, and modes some of 'reverse' and 'forward'."
         )
-    level = _first_level(f, args)
     report = Report(f, args, order, modes, seed)
+    rng = np.random.default_rng(seed)
+    level = _first_level(f, args)
     _check_recorded(level, report)
-    checker = _Checker(report, modes, analytic, np.random.default_rng(seed))
-    checker.layouts(level)
-    checker.level(level, order)
+
+    def check(level: Level, left: int) -> None:
+        if len(level.free) > 1:  # rules get no tangent for a constant: another way through them
+            for k in level.free:
+                Comparison(level._replace(free=(k,)), modes, report, analytic, rng).check()
+        value = Comparison(level, modes, report, analytic, rng).check()
+        for mode in modes if left > 1 else ():
+            like = (value,) if mode == "reverse" else level.variables
+            given = tuple(draw(rng, x) for x in like)
+            check(level.differentiated(mode, given), left - 1)
+
+    check(level, order)
+    _check_layouts(level, modes, report, rng)
     if order > 1:
-        checker.symmetry(level)
+        _check_symmetry(level, modes, report, rng)
 
 
-class _Level(NamedTuple):
-    """A function to check: f itself, or a derivative of it."""
-
-    function: Function
-    variables: tuple[Array, ...]
-    names: tuple[str, ...]
-    history: tuple[str, ...] = ()
-    """The modes by which f was differentiated to give it, in that order."""
-
-    def only(self, k: int) -> _Level:
-        """Hold all variables fixed but one."""
-        before, after = self.variables[:k], self.variables[k + 1 :]
-        return self._replace(
-            function=lambda x: self.function(*before, x, *after),
-            variables=(self.variables[k],),
-            names=(self.names[k],),
-        )
-
-    def where(self, mode: str) -> str:
-        """Say which derivative: "reverse", or "forward over reverse"."""
-        return " over ".join((mode, *reversed(self.history)))
-
-    @property
-    def size(self) -> int:
-        return sum(x.size for x in self.variables)
-
-
-def _first_level(f: Function, args: tuple[Any, ...]) -> _Level:
-    places = [i for i, a in enumerate(args) if getattr(getattr(a, "dtype", None), "kind", "") == "f"]
-    if not places:
+def _first_level(f: Function, args: tuple[Any, ...]) -> Level:
+    free = tuple(i for i, a in enumerate(args) if is_float_array(a))
+    if not free:
         raise ValueError(
-            "check_grads: nothing to check: args holds no array of floats. Write "
-            "args=(np.array(1.0),) for a number."
+            "check_grads: nothing to check: args holds no array of floats. A number is "
+            "np.array(1.0)."
         )
-    variables = tuple(np.asarray(args[i]) for i in places)
-    dtypes = {x.dtype for x in variables}
+    dtypes = {args[i].dtype for i in free}
     if len(dtypes) > 1 or not dtypes <= set(ACCURACY):
         raise TypeError(
-            f"check_grads: variables of {', '.join(sorted(map(str, dtypes)))}; it takes float64 "
-            "or float32, one for all."
+            f"check_grads: variables of dtype {', '.join(sorted(map(str, dtypes)))}; they must "
+            "all be float64 or all float32."
         )
-
-    def function(*xs: Array) -> Array:
-        given = list(args)
-        for i, x in zip(places, xs, strict=True):
-            given[i] = x
-        return f(*given)
-
-    return _Level(function, variables, tuple(f"argument {i}" for i in places))
+    arrays = tuple(np.asarray(a) if is_float_array(a) else a for a in args)
+    return Level(f, arrays, tuple(f"argument {i}" for i in range(len(args))), free)
 
 
-def _check_recorded(level: _Level, report: Report) -> None:
-    """A function that ignores its arguments, or cuts them off, would agree with anything."""
-    kinds = []
+def _check_recorded(level: Level, report: Report) -> None:
+    """Refuse a function that ignores its variables: there would be nothing to get wrong."""
+    types = []
 
     def probe(*xs: Array) -> Array:
-        kinds.append(type(y := level.function(*xs)))
+        y = level.call(*xs)
+        types.append(type(y))
         return y
 
     linearize(probe, *level.variables)
-    if kinds != [Tensor]:
+    if types != [Tensor]:
         report.fail(
             "vacuous",
-            "order 1",
-            f"it returned {kinds[0].__name__} instead of a Tensor: its value does not depend on "
-            "its arguments, or t.value cut the dependence off.",
+            "value",
+            f"f gave a {types[0].__name__} from Tensors. Its value does not depend on the "
+            "variables, or t.value cut the dependence off.",
         )
 
 
-class _Checker:
-    """The state of one call of check_grads: where the randomness and the messages come from."""
+def _check_layouts(
+    level: Level, modes: tuple[str, ...], report: Report, rng: np.random.Generator
+) -> None:
+    """Require the same of strided and contiguous arguments, cotangents and tangents."""
+    xs = level.variables
 
-    def __init__(
-        self,
-        report: Report,
-        modes: tuple[str, ...],
-        analytic: bool | None,
-        rng: np.random.Generator,
-    ) -> None:
-        self.report = report
-        self.modes = modes
-        self.analytic = analytic
-        self.rng = rng
+    def results(lay: Any, ct: Array, tangents: tuple[Array, ...]) -> dict[str, Any]:
+        at = [lay(x) for x in xs]
+        found: dict[str, Any] = {"value": level.call(*at)}
+        if "reverse" in modes:
+            found["reverse"] = vjp(level.call, *at)[1](lay(ct))
+        if "forward" in modes:
+            found["forward"] = linearize(level.call, *at)[1](*map(lay, tangents))
+        return found
 
-    def draw(self, like: Array) -> Array:
-        """Draw an array of the same shape and dtype from ±[0.5, 1.5]."""
-        magnitude = self.rng.uniform(0.5, 1.5, like.shape)
-        return np.asarray(self.rng.choice([-1.0, 1.0], like.shape) * magnitude, like.dtype)
+    ct = draw(rng, np.asarray(level.call(*xs)))
+    tangents = tuple(draw(rng, x) for x in xs)
+    expected = results(lambda x: x, ct, tangents)
+    accuracy = ACCURACY[xs[0].dtype]
+    for lay in (strided, contiguous):
+        found = report.run(f"{lay.__name__} layout", partial(results, lay, ct, tangents), {})
+        for where, result in found.items():
+            expect, actual = flat(expected[where]), flat(result)
+            if not np.allclose(expect, actual, accuracy, accuracy * largest(expect)):
+                report.fail(
+                    "layout",
+                    where,
+                    f"{lay.__name__} arguments: Expect {expected[where]}, Actual {result}.",
+                )
 
-    def level(self, level: _Level, order: int) -> None:
-        """Check one function: in each variable alone, in all together; then its derivatives."""
-        n = len(level.variables)
-        if n > 1:  # a rule that gets no tangent for a constant takes another way through the code
-            for k in range(n):
-                Block(self, level.only(k)).check()
-        value = Block(self, level).check()
-        if order > 1:
-            for mode in self.modes:
-                self.level(self.derivative(level, mode, value), order - 1)
+
+def _check_symmetry(
+    level: Level, modes: tuple[str, ...], report: Report, rng: np.random.Generator
+) -> None:
+    """⟨u, H v⟩ = ⟨v, H u⟩ for the Hessian H of ⟨ct, f⟩."""
+    xs, n = level.variables, len(level.free)
+    ct = draw(rng, np.asarray(level.call(*xs)))
+    inner = "reverse" if "reverse" in modes else "forward"
+
+    def terms(u: Real, v: Real) -> Real:
+        """Return the products whose sum is uᵀ H v."""
+        given, weights = ((ct,), v) if inner == "reverse" else (split(v, xs), flat(ct))
+        field = level.differentiated(inner, given)._replace(free=tuple(range(n)))
+        if "forward" in modes:
+            return weights * flat(jvp(field.call, xs, split(u, xs))[1])
+        value, pullback = vjp(field.call, *xs)
+        return u * flat(pullback(*split(weights, (value,))))
+
+    u, v = (flat(tuple(draw(rng, x) for x in xs)) for _ in range(2))
+    one, other = terms(u, v), terms(v, u)
+    limit = ADJOINT[xs[0].dtype] * (np.abs(one).sum() + np.abs(other).sum())
+    if not abs(one.sum() - other.sum()) <= limit:
+        report.fail(
+            "symmetry",
+            "order 2",
+            f"⟨u, H v⟩ = {one.sum()!r}, but ⟨v, H u⟩ = {other.sum()!r}: they differ by "
+            f"{abs(one.sum() - other.sum()):.3g}, more than {limit:.3g}.",
+        )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from minisam.arrays import Array
-from minisam.autodiff.contracts import Named, Report
+from minisam.autodiff.contracts import Report
+from minisam.autodiff.levels import Level, as_tuple, draw, flat, split
 from minisam.autodiff.numerical import RTOL, Real, Slope, complex_step, difference
-from minisam.autodiff.transforms import Function, linearize, vjp
+from minisam.autodiff.transforms import linearize, vjp
 
 ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-4}
 """Relative error allowed to a derivative of this dtype, beyond that of what it is compared with.
@@ -24,74 +25,17 @@ FULL = 32
 """Up to this many variables (and outputs) all of the Jacobian is compared; beyond it random
 directions are, and only a failure is traced to its coordinate."""
 
-Failure: TypeAlias = tuple[str, str, str]
-"""The check, the derivative and the details, as `Report.fail` wants them."""
+
+class _Derivative(NamedTuple):
+    """A derivative along a direction, from values alone: of f's output, flattened."""
+
+    value: Real
+    error: Real
+    rtol: float
 
 
-class Level(NamedTuple):
-    """A function at a point, and its variables: f itself, or a derivative of it."""
-
-    function: Function
-    args: tuple[Any, ...]
-    names: tuple[str, ...]
-    free: tuple[int, ...]
-    """The places of the variables; the other arguments are constants."""
-    history: tuple[str, ...] = ()
-    """The modes by which f was differentiated to give this function, in that order."""
-
-    @property
-    def variables(self) -> tuple[Array, ...]:
-        """The arguments that vary."""
-        return tuple(self.args[k] for k in self.free)
-
-    @property
-    def named(self) -> Named:
-        """The variables by name."""
-        return {self.names[k]: self.args[k] for k in self.free}
-
-    def call(self, *variables: Array) -> Array:
-        """Evaluate the function with these variables."""
-        args = list(self.args)
-        for k, x in zip(self.free, variables, strict=True):
-            args[k] = x
-        return self.function(*args)
-
-    def cast(self, dtype: Any) -> Level:
-        """Give the same function at the same point in another dtype."""
-        args = (np.asarray(a, dtype) if is_float_array(a) else a for a in self.args)
-        return self._replace(args=tuple(args))
-
-    def where(self, mode: str) -> str:
-        """Say which derivative it is, such as "forward over reverse"."""
-        return " over ".join((mode, *reversed(self.history)))
-
-
-def is_float_array(a: Any) -> bool:
-    """Whether it is an array of real floats, and so a variable."""
-    return getattr(getattr(a, "dtype", None), "kind", "") == "f"
-
-
-def draw(rng: np.random.Generator, like: Array) -> Array:
-    """Draw an array of the same shape and dtype from ±[0.5, 1.5]: no element is tiny."""
-    signs = rng.choice([-1.0, 1.0], like.shape)
-    return np.asarray(signs * rng.uniform(0.5, 1.5, like.shape), like.dtype)
-
-
-def flat(arrays: Any) -> Real:
-    """Write all arrays into one vector of float64."""
-    return np.concatenate([np.zeros(0), *(np.ravel(a) for a in as_tuple(arrays))])
-
-
-def as_tuple(found: Any) -> tuple[Array, ...]:
-    """What a pullback returns, as a tuple also when there is one variable."""
-    return found if isinstance(found, tuple) else (found,)
-
-
-def split(vector: Real, like: tuple[Array, ...]) -> tuple[Array, ...]:
-    """Undo `flat`: arrays of these shapes and dtypes."""
-    ends = np.cumsum([x.size for x in like])[:-1]
-    parts = np.split(vector, ends)
-    return tuple(np.asarray(p.reshape(x.shape), x.dtype) for p, x in zip(parts, like, strict=True))
+class _Mismatch(Exception):
+    """A check that failed along one direction: the check, the derivative, the details."""
 
 
 class Comparison:
@@ -120,8 +64,10 @@ class Comparison:
         rng: np.random.Generator,
     ) -> None:
         self.level, self.modes, self.report, self.rng = level, modes, report, rng
-        self.analytic = analytic and None if level.history else analytic
+        # The engine differentiates real numbers: of its results there is no complex step.
+        self.analytic = False if level.history else analytic
         self.size = sum(x.size for x in level.variables)
+        self.small = not level.history and self.size <= FULL
         self.value = self._value()
         self.wide = self._wide()
         self.cotangents = self._cotangents()
@@ -133,10 +79,9 @@ class Comparison:
         for mode in self.modes:
             self._contracts(mode)
         for direction in self._directions():
-            if found := self._mismatch(direction):
-                for part in self._narrowed(direction, found):
-                    found = self._mismatch(part) or found
-                self.report.fail(*found)
+            found = self._mismatch(direction)
+            if found is not None:
+                self.report.fail(*self._narrowed(direction, found).args)
         if self.pulled is not None and self.push is not None:
             self._adjoint(self.pulled[0], self.push)
         return self.value
@@ -144,96 +89,87 @@ class Comparison:
     # What is compared.
 
     def _value(self) -> Array:
-        level, where = self.level, " over ".join(("value", *reversed(self.level.history)))
-        value = self.report.run(where, lambda: level.call(*level.variables), level.named)
-        value = np.asarray(value)
-        self.report.like(where, "the value", value, np.empty(value.shape, level.variables[0].dtype))
+        level, where = self.level, self.level.where("value")
+        found = self.report.run(where, lambda: level.call(*level.variables), level.named)
+        # On plain arrays NumPy's promotion decides; the variables' dtype only while recording.
+        value = np.asarray(found, level.variables[0].dtype)
+        self.report.like(where, "the value", value, value)
         return value
 
     def _wide(self) -> Level:
-        """The function in float64 where it can be computed so, for differences that bite."""
+        """Give the function in float64 where it can be computed so: its differences bite."""
         wide = self.level.cast(np.float64)
         try:
             if np.asarray(wide.call(*wide.variables)).dtype == np.float64:
                 return wide
-        except Exception:  # it holds constants of another dtype: then its own dtype must do
+        except TypeError:  # it holds constants of another dtype; then its own dtype must do
             pass
         return self.level
 
     def _cotangents(self) -> Real:
-        rows = [flat(draw(self.rng, self.value))]
-        if not self.level.history and self.size <= FULL and self.value.size <= FULL:
-            rows += list(np.eye(self.value.size))
-        return np.stack(rows)
+        random = flat(draw(self.rng, self.value))[None]
+        if self.small and self.value.size <= FULL:
+            return np.concatenate([random, np.eye(self.value.size)])
+        return random
 
     def _directions(self) -> Iterator[Real]:
-        if not self.level.history and len(self.level.free) == 1 and self.size <= FULL:
+        if self.small and len(self.level.free) == 1:
             yield from np.eye(self.size)
-        else:
+        elif self.size:
             yield flat(tuple(draw(self.rng, x) for x in self.level.variables))
 
     def _contracts(self, mode: str) -> None:
+        """Check everything but the numbers; keep the pullbacks and the pushforward."""
         level, report, where = self.level, self.report, self.level.where(mode)
         transform = vjp if mode == "reverse" else linearize
         value, linear = report.run(
             where, lambda: transform(level.call, *level.variables), level.named
         )
         report.like(where, "the value", value, self.value)
-        eps = np.finfo(self.value.dtype).eps
-        if not _close(self.value, value, 0.0, 64 * eps * _largest(self.value)).all():
-            report.fail("value", where, f"Expect {self.value} (on plain arrays), Actual {value}.")
+        if not _close(self.value, value, 0.0, 64 * _eps(self.value) * largest(self.value)).all():
+            report.fail("value", where, f"Expect {self.value} (plain arrays), Actual {value}.")
         known = level.named | {"the value": value}
         if mode == "reverse":
             inputs = {"the cotangent": draw(self.rng, self.value)}
-            report.linear_map(
-                where, lambda ct: as_tuple(linear(ct)), inputs, level.named, known
-            )
-            self.pulled = np.stack([flat(linear(self._as_value(row))) for row in self.cotangents])
+            report.linear_map(where, lambda ct: as_tuple(linear(ct)), inputs, level.named, known)
+            rows = (split(row, (self.value,)) for row in self.cotangents)
+            self.pulled = np.stack([flat(linear(*row)) for row in rows])
         else:
             inputs = {f"the tangent of {k}": draw(self.rng, x) for k, x in level.named.items()}
             outputs = {"the tangent of the value": self.value}
             report.linear_map(where, lambda *ts: (linear(*ts),), inputs, outputs, known)
             self.push = linear
 
-    def _as_value(self, row: Real) -> Array:
-        return split(row, (self.value,))[0]
-
     # The comparison along one direction.
 
-    def _mismatch(self, direction: Real) -> Failure | None:
-        slope = self._slope(direction)
-        if slope.kinked.any():
-            return self._kink(slope, direction)
-        slope, rtol, method, failure = self._refined(slope, direction)
-        if failure:
-            return failure
-        rtol = max(rtol, ACCURACY[self.value.dtype])
-        eps = float(np.finfo(self.value.dtype).eps)
-        floor = 4 * eps * _largest(self.value)
-        expect, error = np.ravel(slope.value), 4 * np.ravel(slope.error)
-        along = f"{self._coordinates(direction)}, {method}"
-        if self.push is not None:
-            where = self.level.where("forward")
-            actual = np.ravel(self.push(*split(direction, self.level.variables)))
-            tolerance = error + 64 * eps * _largest(expect) + floor
-            ok = _close(expect, actual, rtol, tolerance)
-            if not ok.all():
-                i = int(np.argmin(ok))
-                return "wrong derivative", where, self._numbers(along, i, expect[i], actual[i])
-        if self.pulled is not None:
-            where = self.level.where("reverse")
-            rows = np.abs(self.cotangents)
-            scale = rows @ np.abs(expect)
-            tolerance = rows @ error + 64 * eps * _largest(scale) + floor
-            expects, actuals = self.cotangents @ expect, self.pulled @ direction
-            ok = _close(expects, actuals, rtol, tolerance)
-            if not ok.all():
-                k = len(ok) - 1 - int(np.argmin(ok[::-1]))  # basis cotangents name an output
-                i = k - 1 if k else None
-                return "wrong derivative", where, self._numbers(along, i, expects[k], actuals[k])
+    def _mismatch(self, direction: Real) -> _Mismatch | None:
+        try:
+            derivative, method = self._derivative(direction)
+            along = f"{self._coordinates(direction)}, {method}"
+            if self.push is not None:
+                self._compare_push(derivative, direction, along)
+            if self.pulled is not None:
+                self._compare_pulled(derivative, direction, along)
+        except _Mismatch as found:
+            return found
         return None
 
-    def _curve(self, direction: Real) -> Callable[[Any], Array]:
+    def _narrowed(self, direction: Real, found: _Mismatch) -> _Mismatch:
+        """Trace a failure to a coordinate: halve the direction while a half alone fails, too."""
+        while True:
+            halves = np.array_split(np.flatnonzero(direction), 2)
+            for half in halves if len(halves[1]) else ():
+                part = np.zeros_like(direction)
+                part[half] = direction[half]
+                again = self._mismatch(part)
+                if again is not None and again.args[:2] == found.args[:2]:
+                    direction, found = part, again
+                    break
+            else:
+                return found
+
+    def _derivative(self, direction: Real) -> tuple[_Derivative, str]:
+        """Differentiate along a direction from values alone, and say how."""
         wide = self.wide
         parts = split(direction, wide.variables)
 
@@ -241,9 +177,114 @@ class Comparison:
             moved = (np.asarray(x + t * d) for x, d in zip(wide.variables, parts, strict=True))
             return wide.call(*moved)
 
-        return curve
+        dtype = wide.variables[0].dtype
+        size = max(
+            1.0, *(largest(x * (d != 0)) for x, d in zip(wide.variables, parts, strict=True))
+        )
+        slope = difference(curve, size, dtype)
+        if slope.kinked.any():
+            raise self._kink(slope, direction)
+        quotient = _Derivative(np.ravel(slope.value), np.ravel(slope.error), RTOL[dtype])
+        if self.analytic is False or dtype != np.float64:
+            return quotient, "difference quotient"
+        try:
+            exact, why = np.ravel(complex_step(curve)), "disagrees with the difference quotient"
+        except Exception as error:  # f takes no complex numbers, and may say so in any way
+            exact, why = np.full_like(quotient.value, np.nan), f"raises {error!r}"
+        noise = 4 * (quotient.error + _eps(quotient.value) * largest(self.value))
+        if _close(quotient.value, exact, quotient.rtol, noise).all():
+            # However wrong a complex f may be, it moves the result by no more than the quotient's
+            # own error.
+            return _Derivative(exact, np.zeros_like(exact), 0.0), "complex step"
+        if self.analytic:
+            where = f"{self._coordinates(direction)}: the complex step {why}."
+            raise _Mismatch("not analytic", self.level.where("value"), where)
+        self.analytic = False
+        return quotient, "difference quotient"
 
-    def _slope(self, direction: Real) -> Slope:
-        moving = [x for x, d in zip(self.wide.variables, split(direction, self.wide.variables)) if d.any()]
-        size = max([1.0, *(_largest(x) for x in moving)])
-        return difference(self._curve(direction), size, self.wide.variables[0].dtype)
+    def _kink(self, slope: Slope, direction: Real) -> _Mismatch:
+        i = int(np.argmax(slope.kinked))
+        left, right = np.ravel(slope.left)[i], np.ravel(slope.right)[i]
+        return _Mismatch(
+            "kink",
+            self.level.where("value"),
+            f"at {self._coordinates(direction)}, {self._output(i)} has slope {left:.10g} on the "
+            f"left and {right:.10g} on the right, or is rough or not finite nearby; so there is "
+            "no derivative to compare with. Move the point.",
+        )
+
+    def _compare_push(self, derivative: _Derivative, direction: Real, along: str) -> None:
+        assert self.push is not None
+        actual = flat(self.push(*split(direction, self.level.variables)))
+        expect, scale = derivative.value, largest(derivative.value)
+        ok = self._agree(derivative, expect, actual, derivative.error, scale)
+        if not ok.all():
+            i = int(np.argmin(ok))
+            raise self._wrong("forward", f"{along}, {self._output(i)}", expect[i], actual[i])
+
+    def _compare_pulled(self, derivative: _Derivative, direction: Real, along: str) -> None:
+        assert self.pulled is not None
+        weights = np.abs(self.cotangents)
+        expect, actual = self.cotangents @ derivative.value, self.pulled @ direction
+        scale = largest(weights @ np.abs(derivative.value))
+        ok = self._agree(derivative, expect, actual, weights @ derivative.error, scale)
+        if not ok.all():
+            k = int(np.flatnonzero(~ok)[-1])  # the first cotangent is random, the others a basis
+            output = self._output(k - 1) if k else "random cotangent"
+            raise self._wrong("reverse", f"{along}, {output}", expect[k], actual[k])
+
+    def _agree(
+        self, derivative: _Derivative, expect: Real, actual: Real, error: Real, scale: float
+    ) -> Any:
+        eps = _eps(self.value)
+        rtol = max(derivative.rtol, ACCURACY[self.value.dtype])
+        rounding = eps * (64 * scale + 4 * largest(self.value))
+        return _close(expect, actual, rtol, 4 * error + rounding)
+
+    def _wrong(self, mode: str, what: str, expect: float, actual: float) -> _Mismatch:
+        numbers = f"{what}: Expect {expect:.12g}, Actual {actual:.12g}."
+        return _Mismatch("wrong derivative", self.level.where(mode), numbers)
+
+    def _adjoint(self, pulled: Real, push: Callable[..., Array]) -> None:
+        tangents = tuple(draw(self.rng, x) for x in self.level.variables)
+        forward = self.cotangents[0] * flat(push(*tangents))
+        reverse = pulled * flat(tangents)
+        gap = abs(forward.sum() - reverse.sum())
+        limit = ADJOINT[self.value.dtype] * (np.abs(forward).sum() + np.abs(reverse).sum())
+        if not gap <= limit:
+            self.report.fail(
+                "adjoint",
+                self.level.where("reverse against forward"),
+                f"⟨ū, J v⟩ = {forward.sum()!r}, but ⟨Jᵀ ū, v⟩ = {reverse.sum()!r}: they differ by "
+                f"{gap:.3g}, more than {limit:.3g}.",
+            )
+
+    # Words for messages.
+
+    def _coordinates(self, direction: Real) -> str:
+        parts = zip(self.level.named, split(direction, self.level.variables), strict=True)
+        moving = {name: d for name, d in parts if d.any()}
+        if np.count_nonzero(direction) == 1:
+            ((name, d),) = moving.items()
+            return f"{name} at {_place(int(np.argmax(d != 0)), d.shape)}"
+        return f"{', '.join(moving)} along {np.count_nonzero(direction)} random coordinates"
+
+    def _output(self, i: int) -> str:
+        return f"output at {_place(i, self.value.shape)}"
+
+
+def largest(x: Array) -> float:
+    """Return the largest magnitude of an array's elements; 0 if there are none."""
+    return float(np.max(np.abs(x), initial=0.0))
+
+
+def _place(i: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(k) for k in np.unravel_index(i, shape))
+
+
+def _eps(x: Array) -> float:
+    return float(np.finfo(x.dtype).eps)
+
+
+def _close(expect: Array, actual: Array, rtol: float, atol: Any) -> Any:
+    return np.abs(expect - actual) <= rtol * np.abs(expect) + atol  # NaN is close to nothing

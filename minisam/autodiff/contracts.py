@@ -34,9 +34,7 @@ class Report:
         self, f: Any, args: tuple[Any, ...], order: int, modes: tuple[str, ...], seed: int
     ) -> None:
         self.name = name_of(f)
-        shapes = ", ".join(
-            f"{a.dtype}{list(a.shape)}" if hasattr(a, "dtype") else repr(a) for a in args
-        )
+        shapes = ", ".join(map(brief, args))
         self.again = (
             f"minisam.check_grads({self.name}, args, order={order}, modes={modes}, seed={seed}) "
             f"with args = ({shapes})"
@@ -98,23 +96,23 @@ class Report:
             ``apply(*inputs)``.
         """
         run = partial(self.run, where, arrays=inputs | others)
-        results = run(lambda: apply(*inputs.values()))
+        results = run(partial(apply, *inputs.values()))
         for (name, pattern), result in zip(outputs.items(), results, strict=True):
             self.like(where, name, result, pattern)
         first = [np.array(r, copy=True) for r in results]
-        again = run(lambda: apply(*inputs.values()))
+        again = run(partial(apply, *inputs.values()))
         for name, kept, *both in zip(outputs, first, results, again, strict=True):
             if not all(np.array_equal(kept, r) for r in both):
                 self.fail("aliasing", where, f"{name}: a second call changed the first's result.")
         for ones in (False, True):  # some rules hand their argument out when the cotangent is 1
             units = {name: np.ones_like(x) for name, x in inputs.items()} if ones else inputs
-            found = run(lambda units=units: apply(*units.values())) if ones else results
+            found = run(partial(apply, *units.values())) if ones else results
             fresh = dict(zip(outputs, found, strict=True))
             known = units | others | {"the last result": again[0]}
             for name, other in shared(fresh, known):
                 self.fail("aliasing", where, f"{name}: its derivative is the memory of {other}.")
         zeros = [np.zeros_like(x) for x in inputs.values()]
-        for name, r in zip(outputs, run(lambda: apply(*zeros)), strict=True):
+        for name, r in zip(outputs, run(partial(apply, *zeros)), strict=True):
             if np.any(r != 0):
                 self.fail("zero", where, f"{name}: zero in gives {r} instead of zero.")
         return tuple(results)
@@ -188,6 +186,17 @@ def name_of(f: Any) -> str:
     ('sin', 'sum(axis=0)')
     """
     if isinstance(f, partial):
-        given = [*map(repr, f.args), *(f"{k}={v!r}" for k, v in f.keywords.items())]
+        given = [*map(brief, f.args), *(f"{k}={brief(v)}" for k, v in f.keywords.items())]
         return f"{name_of(f.func)}({', '.join(given)})"
     return str(getattr(f, "name", None) or getattr(f, "__name__", type(f).__name__))
+
+
+def brief(x: Any) -> str:
+    """Describe an argument in a few words: an array by its dtype and shape.
+
+    Examples
+    --------
+    >>> brief(np.zeros((2, 3))), brief(2)
+    ('float64[2, 3]', '2')
+    """
+    return f"{x.dtype}{list(x.shape)}" if hasattr(x, "shape") else repr(x)

@@ -148,7 +148,7 @@ def complex_step(curve: Curve) -> Real:
 
     Examples
     --------
-    >>> float(complex_step(lambda t: np.exp(1 + t))) == np.exp(1)
+    >>> bool(complex_step(lambda t: np.exp(1 + t)) == np.exp(1))
     True
     """
     h = 1e-20

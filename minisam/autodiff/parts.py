@@ -131,7 +131,7 @@ getitem_op: Primitive = primitive(
     doc="``x[index]``: basic, advanced or Boolean indexing.",
 )
 
-section = primitive(
+section: Primitive = primitive(
     "section",
     _read_section,
     _part_of_section,

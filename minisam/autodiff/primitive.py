@@ -71,6 +71,7 @@ class Primitive:
         self.__doc__ = doc
 
     def __call__(self, *args: Any, **params: Any) -> Array:
+        """Apply it: recorded if an argument is a live Tensor, else plainly."""
         return record(self, args, params)
 
     def __repr__(self) -> str:
@@ -139,7 +140,6 @@ def elementwise(
     Primitive
         The function to call.
     """
-
     if len(partials) == 1 and callable(slope := partials[0]):
         # The same as below for one argument, which cannot have been broadcast.
         return primitive(

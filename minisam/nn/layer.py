@@ -12,7 +12,7 @@ perturbed point, because no pass of a training step ever writes them.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields
 from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
@@ -42,11 +42,19 @@ class Mode:
     """What one call of a model needs besides parameters and inputs; made anew for each call."""
 
     train: bool
-    rng: np.random.Generator | None
+    seed: int | Sequence[int] | None
+    """Of the dropout masks; each layer draws its own in turn."""
     statistics: Array | None
     """Batch-norm means and variances still to be used, (2, channels)."""
     collected: list[Array] | None = None
     """Where batch norm leaves the means and variances of this batch, if someone asks."""
+
+    @cached_property
+    def rng(self) -> np.random.Generator:
+        """The generator of this call's masks: made when a dropout layer asks for it."""
+        if self.seed is None:
+            raise ValueError("Dropout in training needs a seed: model(w, x, train=True, seed=0).")
+        return np.random.default_rng(self.seed)
 
 
 class Layer:
@@ -84,13 +92,15 @@ class Layer:
         return int(self.layout[-1]["stop"]) if self.layout else 0
 
     def init(
-        self, seed: int | np.random.Generator, dtype: str | np.dtype[Any] = "float32"
+        self,
+        seed: int | Sequence[int] | np.random.Generator,
+        dtype: str | np.dtype[Any] = "float32",
     ) -> Array:
         """Draw initial parameters.
 
         Parameters
         ----------
-        seed : int or numpy.random.Generator
+        seed : int, sequence of int or numpy.random.Generator
             Source of randomness.
         dtype : dtype
             A floating dtype; it decides the dtype of everything computed from ``w``.
@@ -151,8 +161,7 @@ class Layer:
         ShapeError
             ``w`` has not d elements, or ``x`` does not fit the first layer.
         """
-        rng = None if seed is None else np.random.default_rng(seed)
-        return self._evaluate(w, x, Mode(train, rng, statistics))
+        return self._evaluate(w, x, Mode(train, seed, statistics))
 
     def _evaluate(self, w: Array, x: Array, mode: Mode) -> Array:
         if w.shape[-1:] != (self.size,):
@@ -244,6 +253,17 @@ class Layer:
 
     def __str__(self) -> str:
         return self.summary()
+
+    def __repr__(self) -> str:
+        """Show the call that makes it: required hyperparameters, then those not at default."""
+        words = []
+        for f in fields(self):  # type: ignore[arg-type]  # layers with hyperparameters are dataclasses
+            value = getattr(self, f.name)
+            if f.default is MISSING:
+                words.append(repr(value))
+            elif value != f.default:
+                words.append(f"{f.name}={value!r}")
+        return f"{type(self).__name__}({', '.join(words)})"
 
 
 def per_example_gradients(model: Layer, loss: Any, w: Array, x: Array, labels: Array) -> Array:

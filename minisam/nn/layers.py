@@ -31,7 +31,7 @@ def _pair(x: Pair) -> tuple[int, int]:
     return (x, x) if isinstance(x, int) else x
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Linear(Layer):
     """The affine map ``x @ W + b``.
 
@@ -79,7 +79,7 @@ class Linear(Layer):
         return (*shape[:-1], self.n_out)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Conv2d(Layer):
     """Two-dimensional convolution (cross-correlation), images as (batch, channels, h, w).
 
@@ -140,7 +140,7 @@ def _slide(shape: Shape, kernel: Pair, stride: Pair, padding: Pair) -> Shape:
     return tuple((n + 2 * p - k) // s + 1 for n, k, s, p in places)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MaxPool2d(Layer):
     """Maximum over windows; ties share the derivative.
 
@@ -164,7 +164,7 @@ class MaxPool2d(Layer):
         return (shape[0], *_slide(shape[1:], self.window, self.stride or self.window, 0))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class AvgPool2d(Layer):
     """Average over windows; parameters as for `MaxPool2d`."""
 
@@ -180,7 +180,7 @@ class AvgPool2d(Layer):
         return (shape[0], *_slide(shape[1:], self.window, self.stride or self.window, 0))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class GlobalAvgPool2d(Layer):
     """Average of each channel over the whole image: (batch, c, h, w) to (batch, c)."""
 
@@ -193,7 +193,7 @@ class GlobalAvgPool2d(Layer):
         return shape[:1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Activation(Layer):
     """A function applied to each element."""
 
@@ -208,7 +208,7 @@ class Activation(Layer):
 
 def _activation(name: str, function: Callable[[Array], Array], doc: str) -> type[Activation]:
     methods = {"function": lambda self, x: function(x), "__doc__": doc}
-    return dataclass(frozen=True)(type(name, (Activation,), methods))
+    return dataclass(frozen=True, repr=False)(type(name, (Activation,), methods))
 
 
 ReLU = _activation("ReLU", relu, "max(x, 0), with slope 0 at 0.")
@@ -219,7 +219,7 @@ SiLU = _activation("SiLU", silu, "x σ(x).")
 Softplus = _activation("Softplus", softplus, "log(1 + exp(x)).")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Flatten(Layer):
     """Each example as one vector: (batch, ...) to (batch, n)."""
 
@@ -232,7 +232,7 @@ class Flatten(Layer):
         return (prod(shape),)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Dropout(Layer):
     """Set a random part of the elements to 0 and scale the rest by 1/(1 - rate), in training.
 
@@ -252,12 +252,10 @@ class Dropout(Layer):
         """Draw the mask from the call's seed."""
         if not mode.train or self.rate == 0 or mode.collected is not None:
             return x
-        if mode.rng is None:
-            raise ValueError("Dropout in training needs a seed: model(w, x, train=True, seed=0).")
         return dropout(x, self.rate, mode.rng)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BatchNorm(Layer):
     """Normalise each channel by the mean and variance of the batch (Ioffe & Szegedy 2015).
 
@@ -306,7 +304,7 @@ class BatchNorm(Layer):
         return centred * (scale / np.sqrt(var + self.eps)) + shift
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LayerNorm(Layer):
     """Normalise each example over its last axis (Ba et al. 2016).
 
@@ -350,13 +348,13 @@ class Sequential(Layer):
     Examples
     --------
     >>> print(Sequential(Linear(4, 8), ReLU(), Linear(8, 3), input_shape=(4,)))
-    layer                                output  parameters
-    -------------------------------------------------------
-    Linear(n_in=4, n_out=8, scheme='he')  (8,)            40
-    ReLU()                               (8,)             0
-    Linear(n_in=8, n_out=3, scheme='he')  (3,)            27
-    -------------------------------------------------------
-    total                                                67
+    layer         output  parameters
+    --------------------------------
+    Linear(4, 8)  (8,)            40
+    ReLU()        (8,)             0
+    Linear(8, 3)  (3,)            27
+    --------------------------------
+    total                         67
     """
 
     def __init__(self, *layers: Layer, input_shape: Shape | None = None) -> None:
@@ -438,5 +436,14 @@ class Residual(Layer):
         """That of the body."""
         return self.body.output_shape(shape)
 
+    def _rows(self, shape: Shape | None) -> list[tuple[str, str, str]]:
+        out = "" if shape is None else str(self.output_shape(shape))
+        rows = [("Residual", out, "")]
+        for name, layer in (("body", self.body), ("shortcut", self.shortcut)):
+            if layer.size:
+                rows.append((f"  {name}", "", ""))
+                rows += [(f"    {a}", b, c) for a, b, c in layer._rows(shape)]
+        return rows
+
     def __repr__(self) -> str:
-        return f"Residual({self.body!r})"
+        return f"Residual({self.body!r}, {self.shortcut!r})"

@@ -1,6 +1,7 @@
 """Three models of growing size: a multilayer perceptron, a CNN, a small ResNet."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from minisam.nn.layer import Layer, Shape
 from minisam.nn.layers import (
@@ -49,7 +50,7 @@ def mlp(sizes: Sequence[int], activation: type[Layer] = ReLU) -> Sequential:
         raise ValueError(f"mlp: sizes {list(sizes)}; give input and output width, each at least 1.")
     scheme = "glorot" if activation in (Tanh, Sigmoid) else "he"
     layers: list[Layer] = [Flatten()]
-    for n_in, n_out in zip(sizes, sizes[1:], strict=False):
+    for n_in, n_out in pairwise(sizes):
         layers += [Linear(n_in, n_out, scheme), activation()]
     return Sequential(*layers[:-1], input_shape=(sizes[0],))
 

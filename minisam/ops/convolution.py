@@ -10,8 +10,7 @@ so the transposes of each are the other two, and derivatives of every order need
 Arrays are NCHW by their shape. In memory the kernels work channels last (NHWC), where the pixels
 under one row of a kernel are side by side, and they return such arrays: seen as NCHW, transposed
 in memory. Elementwise functions keep that order, so a network pays for its first layer's
-conversion and no other. Measured on one core for 64 images of 32×32, 32 to 64 channels, 3×3: 32 ms
-where the textbook's NCHW takes twice that.
+conversion and no other.
 """
 
 import math
@@ -21,13 +20,13 @@ import numpy as np
 
 from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
-from minisam.autodiff.primitive import Domain, Params, bilinear
-from minisam.ops.pooling import Pair, Window, fit
+from minisam.autodiff.primitive import Domain, Params, Primitive, bilinear
+from minisam.ops.pooling import Ints, Window, fit
 
 BLOCK = 2**20
-"""Bytes of patches that are gathered at a time: about a core's cache. The product of a block is
-then formed while it is still there: 32 ms in blocks, 48 ms at once in the example above, and no
-buffer larger than this."""
+"""Bytes of patches that are gathered at a time: about a core's cache, so that the product is formed
+while they are there. 64 images of 32×32 with 32 channels to 64, 3×3: 32 ms in blocks, 48 ms at once
+(one core)."""
 
 
 def _split(x: Array, groups: int) -> Array:
@@ -54,9 +53,8 @@ def _patches(x: Array, window: Window, groups: int) -> Array:
     x = _split(x, groups)
     (h, w), (ph, pw) = window.image, window.padding
     if ph or pw:
-        framed = np.zeros_like(
-            x, shape=(*x.shape[:2], h + 2 * ph, w + 2 * pw, x.shape[4]), order="C"
-        )
+        shape = (*x.shape[:2], h + 2 * ph, w + 2 * pw, x.shape[4])
+        framed = np.zeros_like(x, shape=shape, order="C")
         framed[:, :, ph : ph + h, pw : pw + w] = x
         x = framed
     elif not x.flags.c_contiguous:
@@ -71,13 +69,13 @@ def _patches(x: Array, window: Window, groups: int) -> Array:
 
 
 def _blocks(patches: Array) -> Iterator[tuple[slice, slice, Array]]:
-    """Matrices of patches, gathered a block at a time: (groups, rows, (groups, rows, patch)).
+    """Gather patches as matrices, some lines of an image at a time, or images, or groups.
 
-    A block is some lines of an image, or some images, or some groups.
+    Yields the block's groups and rows (as of `_rows`), and (groups, rows, pixels · inputs).
     """
     groups, images, lines, columns, kh, kwc = patches.shape
     many = max(1, BLOCK // max(1, columns * kh * kwc * patches.itemsize))
-    some_lines = min(lines, many)
+    some_lines = -(-lines // -(-lines // many))  # equal parts
     some_images = max(1, min(images, many // lines))
     some_groups = max(1, min(groups, many // max(1, lines * images)))
     for g in range(0, groups, some_groups):
@@ -95,9 +93,8 @@ def _blocks(patches: Array) -> Iterator[tuple[slice, slice, Array]]:
 
 def _conv(x: Array, k: Array, window: Window, groups: int) -> Array:
     places, out = len(x) * math.prod(window.steps), len(k) // groups
-    dtype = np.result_type(x.dtype, k.dtype)
+    dtype, matrices = np.result_type(x.dtype, k.dtype), _matrices(k, groups)
     y = np.empty_like(x, shape=(places, groups, out), dtype=dtype, order="C")
-    matrices = _matrices(k, groups)
     for some, at, patches in _blocks(_patches(x, window, groups)):
         np.matmul(patches, matrices[some], out=y[at, some].transpose(1, 0, 2))
     return y.reshape(len(x), *window.steps, len(k)).transpose(0, 3, 1, 2)
@@ -106,8 +103,7 @@ def _conv(x: Array, k: Array, window: Window, groups: int) -> Array:
 def _conv_kernel(x: Array, g: Array, window: Window, groups: int) -> Array:
     (kh, kw), c, out = window.size, x.shape[1] // groups, g.shape[1] // groups
     shape, dtype = (groups, kh * kw * c, out), np.result_type(x.dtype, g.dtype)
-    k = np.zeros_like(x, shape=shape, dtype=dtype, order="C")
-    rows = _rows(g, groups)
+    k, rows = np.zeros_like(x, shape=shape, dtype=dtype, order="C"), _rows(g, groups)
     for some, at, patches in _blocks(_patches(x, window, groups)):
         k[some] += np.matmul(patches.transpose(0, 2, 1), rows[some, at])
     k = k.reshape(groups, kh, kw, c, out).transpose(0, 4, 3, 1, 2)
@@ -127,23 +123,24 @@ def _conv_input(g: Array, k: Array, window: Window, groups: int) -> Array:
 
 
 def _conv_input_by_taps(g: Array, k: Array, window: Window, groups: int) -> Array:
-    """One product for each pixel of the kernel, added to the pixels that it saw."""
+    """Form one product for each pixel of the kernel and add it to the pixels that it saw."""
     n, c, (h, w), (oh, ow) = len(g), k.shape[1], window.image, window.steps
     dtype = np.result_type(g.dtype, k.dtype)
     x = np.zeros_like(g, shape=(n, h, w, groups * c), dtype=dtype, order="C").transpose(0, 3, 1, 2)
     image, rows = _split(x, groups), _rows(g, groups)
-    matrices = _matrices(k, groups).reshape(groups, -1, c, len(k) // groups).transpose(1, 0, 3, 2)
+    taps = list(window.taps())
+    matrices = _matrices(k, groups).reshape(groups, len(taps), c, len(k) // groups)
     some = max(1, BLOCK // max(1, x[:1].nbytes))
     for i in range(0, n, some):
         block, those = rows[:, i * oh * ow : (i + some) * oh * ow], image[:, i : i + some]
-        for (at, seen), matrix in zip(window.taps(), matrices, strict=True):
-            product = np.matmul(block, matrix).reshape(groups, -1, oh, ow, c)
+        for (at, seen), matrix in zip(taps, matrices.transpose(1, 0, 3, 2), strict=True):
+            product = np.matmul(block, matrix).reshape(*those.shape[:2], oh, ow, c)
             those[:, :, *seen] += product[:, :, *at]
     return x
 
 
 def _domain(which: str) -> Domain:
-    """Pairs of two of image, kernel and output, over every kind of geometry."""
+    """Two of image (x), kernel (k) and output (g), in every kind of geometry."""
     geometries = (
         # images, channels in and out, groups, the window
         (2, 3, 2, 1, Window((5, 4), (3, 2), (1, 1), (1, 0))),
@@ -156,18 +153,15 @@ def _domain(which: str) -> Domain:
 
     def domain(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
         for n, c, out, groups, window in geometries:
-            shapes = {
-                "x": (n, c, *window.image),
-                "k": (out, c // groups, *window.size),
-                "g": (n, out, *window.steps),
-            }
+            x, k = (n, c, *window.image), (out, c // groups, *window.size)
+            shapes = {"x": x, "k": k, "g": (n, out, *window.steps)}
             arrays = tuple(rng.normal(size=shapes[name]) for name in which)
             yield arrays, {"window": window, "groups": groups}
 
     return domain
 
 
-conv = bilinear(
+conv: Primitive = bilinear(
     "conv",
     _conv,
     lambda ct, x, k, **geometry: conv_input(ct, k, **geometry),
@@ -175,7 +169,7 @@ conv = bilinear(
     domain=_domain("xk"),
     doc="Cross-correlation of images with kernels.",
 )
-conv_input = bilinear(
+conv_input: Primitive = bilinear(
     "conv_input",
     _conv_input,
     lambda ct, g, k, **geometry: conv(ct, k, **geometry),
@@ -183,7 +177,7 @@ conv_input = bilinear(
     domain=_domain("gk"),
     doc="What an output's cotangent g means for the image: the transposed convolution.",
 )
-conv_kernel = bilinear(
+conv_kernel: Primitive = bilinear(
     "conv_kernel",
     _conv_kernel,
     lambda ct, x, g, **geometry: conv_input(g, ct, **geometry),
@@ -193,9 +187,7 @@ conv_kernel = bilinear(
 )
 
 
-def conv2d(
-    x: Array, kernel: Array, stride: int | Pair = 1, padding: int | Pair = 0, groups: int = 1
-) -> Array:
+def conv2d(x: Array, kernel: Array, stride: Ints = 1, padding: Ints = 0, groups: int = 1) -> Array:
     """Cross-correlate images with kernels, as a convolutional layer does.
 
     ``y[n, o, i, j] = Σ_{c, a, b} x[n, c, i·s + a - p, j·s + b - p] · kernel[o, c, a, b]``, where
@@ -239,8 +231,8 @@ def conv2d(
     ours, its = np.shape(x), np.shape(kernel)
     if len(its) != 4:
         raise ShapeError(
-            f"conv2d: a kernel of shape {its}; expected (O, C / groups, kh, kw). Give a single "
-            "kernel first axes with k[None, None]."
+            f"conv2d: a kernel of shape {its}; expected (O, C / groups, kh, kw). Did you mean "
+            "k[None, None]?"
         )
     window = fit("conv2d", ours, its[2:], stride, padding)
     if groups < 1 or ours[1] % groups or its[0] % groups:

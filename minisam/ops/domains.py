@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -121,7 +122,7 @@ def along_axes(
     return domain
 
 
-def cases(*specs: tuple[tuple[int, ...] | tuple[tuple[int, ...], ...], Params]) -> Domain:
+def cases(*specs: tuple[Any, Params]) -> Domain:
     """Standard normal arguments of the given shapes with the given parameters.
 
     Parameters

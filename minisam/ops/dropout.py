@@ -52,6 +52,7 @@ def dropout(x: Array, rate: float, seed: Seed) -> Array:
         )
     value = value_of(x)
     kept = np.random.default_rng(seed).random(np.shape(value)) >= rate
-    scale = np.empty_like(value)  # where and how x is: on its device, in its memory order
+    dtype = np.result_type(value, 1.0)
+    scale = np.empty_like(value, dtype=dtype)  # as x is: on its device, in its memory order
     scale[...] = np.asarray(kept, like=scale) / (1 - rate)
     return x * scale

@@ -40,7 +40,7 @@ def _falling(x: Array, n: Array) -> Array:
 
 
 def _log_where_positive(x: Array) -> Array:
-    """log x, and 0 at x = 0, where the power is constant in the exponent."""
+    """Log x, and 0 at x = 0, where the power is constant in the exponent."""
     return np.log(np.where(value_of(x) == 0, 1, x))
 
 
@@ -177,7 +177,7 @@ minimum = elementwise(
 clip_op = elementwise(
     "clip",
     lambda x, low, high: np.clip(x, low, high),
-    lambda y, x, low, high: (value_of(x) == value_of(y)),
+    lambda y, x, low, high: value_of(x) == value_of(y),
     domain=lambda rng: [
         (args, {"low": low, "high": high})
         for low, high in ((-1.0, 0.5), (None, 0.3), (-0.2, None))

@@ -7,7 +7,17 @@ import numpy as np
 from minisam.arrays import Array
 from minisam.autodiff.parts import getitem
 from minisam.autodiff.tensor import NUMPY_RULES, Tensor, value_of
-from minisam.ops import elementwise, products, reductions, shapes
+from minisam.ops import (
+    diagonals,
+    einsum,
+    elementwise,
+    indexing,
+    linalg,
+    products,
+    reductions,
+    shapes,
+    symmetric,
+)
 
 SAME_NAME = {
     elementwise: (
@@ -20,7 +30,11 @@ SAME_NAME = {
         "reshape ravel transpose swapaxes moveaxis expand_dims squeeze broadcast_to flip pad "
         "concatenate stack"
     ),
+    indexing: "take take_along_axis sort repeat tile roll split",
+    diagonals: "diag diagonal trace tril triu",
+    einsum: "einsum tensordot inner outer kron",
 }
+LINALG = {linalg: "solve inv det slogdet norm", symmetric: "cholesky eigh eigvalsh"}
 CONSTANT = (
     "greater greater_equal less less_equal equal not_equal isnan isinf isfinite signbit floor ceil "
     "rint argmax argmin argsort shape ndim size zeros_like ones_like full_like empty_like "
@@ -80,7 +94,9 @@ def install() -> None:
             NUMPY_RULES[getattr(np, name)] = getattr(module, name)
     for name in CONSTANT.split():
         NUMPY_RULES[getattr(np, name)] = constant(getattr(np, name))
-    NUMPY_RULES[np.linalg.norm] = reductions.norm
+    for module, names in LINALG.items():
+        for name in names.split():
+            NUMPY_RULES[getattr(np.linalg, name)] = getattr(module, name)
     NUMPY_RULES[np.dot] = lambda a, b: (
         a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else products.matmul(a, b)
     )

@@ -1,8 +1,8 @@
 """Windows that slide over images, and pooling: what one does with them without a kernel.
 
 Ties of a maximum share the cotangent equally, so that the weights sum to 1; padding is never a
-maximum, but counts as zeros in an average. Both run over the pixels of the window and take, for
-each, a strided view of all the images: a handful of passes over contiguous memory.
+maximum, but counts as zeros in an average. Each pixel of the window is one strided view of the
+images, so pooling is as many passes over them, and gathers nothing.
 """
 
 from collections.abc import Iterator
@@ -13,19 +13,19 @@ import numpy as np
 
 from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
-from minisam.autodiff.primitive import Domain, Params, linear, selection
+from minisam.autodiff.primitive import Domain, Params, Primitive, linear, selection
 from minisam.ops.reductions import mean
 
 Pair: TypeAlias = tuple[int, int]
-Chosen: TypeAlias = tuple[list[Array], Array]
-"""Which pixels are their window's maximum, for each tap; and one over their number."""
+Ints: TypeAlias = int | Pair
+Slices: TypeAlias = tuple[slice, slice]
+Chosen: TypeAlias = tuple[list[Array], Array]  # the ties at each tap; 1 / their number
 
 
 class Window(NamedTuple):
     """A window that slides over an image, and so all the geometry of convolution and pooling."""
 
-    image: Pair
-    """Height and width of the image, without its padding."""
+    image: Pair  # height and width, without the padding
     size: Pair
     stride: Pair = (1, 1)
     padding: Pair = (0, 0)
@@ -33,13 +33,10 @@ class Window(NamedTuple):
     @property
     def steps(self) -> Pair:
         """Number of places down and across: height and width of the output."""
-        h, w = (
-            (n + 2 * p - k) // s + 1
-            for n, k, s, p in zip(self.image, self.size, self.stride, self.padding, strict=True)
-        )
+        h, w = ((n + 2 * p - k) // s + 1 for n, k, s, p in zip(*self, strict=True))
         return h, w
 
-    def taps(self) -> Iterator[tuple[tuple[slice, slice], tuple[slice, slice]]]:
+    def taps(self) -> Iterator[tuple[Slices, Slices]]:
         """For each pixel of the window, row by row: which outputs see the image there, and where.
 
         What falls on the padding is left out, so an image never has to be padded for this.
@@ -60,11 +57,10 @@ def _tap(offset: int, stride: int, pixels: int, steps: int) -> tuple[slice, slic
     return slice(first, last), slice(offset + stride * first, offset + stride * last, stride)
 
 
-def pair(op: str, name: str, value: int | Pair, least: int) -> Pair:
+def pair(op: str, name: str, value: Ints, least: int) -> Pair:
     """Read a parameter that is one int for both axes or a pair, at least ``least``."""
     try:
-        both = (index(value),) * 2 if not isinstance(value, tuple | list) else tuple(value)
-        h, w = map(index, both)
+        h, w = map(index, value if isinstance(value, tuple | list) else (value, value))
     except (TypeError, ValueError):
         raise TypeError(f"{op}: {name} must be an int or a pair of them, got {value!r}.") from None
     if min(h, w) < least:
@@ -73,30 +69,29 @@ def pair(op: str, name: str, value: int | Pair, least: int) -> Pair:
 
 
 def fit(
-    op: str, shape: tuple[int, ...], size: Pair, stride: int | Pair = 1, padding: int | Pair = 0
+    op: str, shape: tuple[int, ...], size: Ints, stride: Ints | None = None, padding: Ints = 0
 ) -> Window:
     """Check that a window fits into images. No kernel checks again: it would read elsewhere."""
     if len(shape) != 4:
         raise ShapeError(
-            f"{op}: images of shape {shape}; expected (N, C, H, W). Give a single image a first "
-            "axis with x[None]."
+            f"{op}: images of shape {shape}; expected (N, C, H, W). Did you mean x[None]?"
         )
-    window = Window(
-        (shape[2], shape[3]), size, pair(op, "stride", stride, 1), pair(op, "padding", padding, 0)
-    )
-    if min(*window.steps, *size) < 1:
+    size, padding = pair(op, "size", size, 1), pair(op, "padding", padding, 0)
+    stride = size if stride is None else pair(op, "stride", stride, 1)
+    window = Window((shape[2], shape[3]), size, stride, padding)
+    if min(window.steps) < 1:
         raise ShapeError(
-            f"{op}: a window of {size} does not fit into images of {window.image} with padding "
-            f"{window.padding}. Use a smaller window or more padding."
+            f"{op}: a window of {size} does not fit into images {shape} with padding {padding}. "
+            "Use a smaller window or more padding."
         )
     return window
 
 
 def _max(x: Array, window: Window) -> Array:
-    """Pairwise maxima of strided views.
+    """Take pairwise maxima of strided views.
 
-    Measured on 64 images of 32×32 with 64 channels, 2×2: 2.7 ms channels last and 5.5 ms channels
-    first, where gathering the windows and reducing them takes 4.1 ms and 87 ms.
+    On 64 images of 32×32 with 64 channels, 2×2, this takes 2.7 ms channels last and 5.5 ms
+    channels first, and the maximum over gathered windows 4.1 ms and 87 ms.
     """
     taps = list(window.taps())
     if window.padding == (0, 0):  # then each tap is in every window
@@ -112,7 +107,7 @@ def _max(x: Array, window: Window) -> Array:
 def _share_of_ties(y: Array, x: Array, window: Window) -> Chosen:
     ties = [x[:, :, *seen] == y[:, :, *at] for at, seen in window.taps()]
     # Bytes add up without a conversion of type, at half the time, if they can hold the number.
-    number = np.zeros_like(y, dtype=np.uint8 if len(ties) < 256 else np.uint32)
+    number: Array = np.zeros_like(y, dtype=np.uint8 if len(ties) < 256 else np.uint32)
     for (at, _), tie in zip(window.taps(), ties, strict=True):
         number[:, :, *at] += tie.view(np.uint8)
     # A NaN equals nothing: its window has no maximum, and 0 of them share nothing.
@@ -123,28 +118,26 @@ def _sum(x: Array, window: Window, chosen: Chosen | None) -> Array:
     y = np.zeros_like(x, shape=(*x.shape[:2], *window.steps))
     for i, (at, seen) in enumerate(window.taps()):
         y[:, :, *at] += x[:, :, *seen] if chosen is None else x[:, :, *seen] * chosen[0][i]
-    return y if chosen is None else y * chosen[1]
+    return y if chosen is None else np.multiply(y, chosen[1], out=y)
 
 
 def _spread(g: Array, window: Window, chosen: Chosen | None) -> Array:
     x = np.zeros_like(g, shape=(*g.shape[:2], *window.image))
-    if chosen is not None:
-        g = g * chosen[1]
+    g = g if chosen is None else np.multiply(g, chosen[1], dtype=g.dtype)
     # Where no two windows overlap a pixel is written once: 0.6 times the time of adding to it.
     apart = all(s >= k for s, k in zip(window.stride, window.size, strict=True))
     for i, (at, seen) in enumerate(window.taps()):
-        part = g[:, :, *at]
+        weight = 1 if chosen is None else chosen[0][i]
         if apart:
-            np.multiply(part, 1 if chosen is None else chosen[0][i], out=x[:, :, *seen])
+            np.multiply(g[:, :, *at], weight, out=x[:, :, *seen])
         else:
-            x[:, :, *seen] += part if chosen is None else part * chosen[0][i]
+            x[:, :, *seen] += g[:, :, *at] * weight
     return x
 
 
 def _domain(of: str) -> Domain:
     geometries = (
         (2, 3, Window((4, 6), (2, 2), (2, 2))),
-        (1, 2, Window((5, 7), (2, 3), (2, 3))),
         (2, 1, Window((5, 5), (3, 3), (2, 2), (1, 1))),
         (1, 1, Window((4, 5), (3, 2), (1, 1), (2, 0))),
         (1, 2, Window((5, 4), (1, 2), (3, 2))),
@@ -165,46 +158,26 @@ def _domain(of: str) -> Domain:
     return domain
 
 
-window_sum = linear(
+window_sum: Primitive = linear(
     "window_sum",
     _sum,
     lambda ct, x, **params: window_spread(ct, **params),
     domain=_domain("sum"),
     doc="Sum over each window, of all its pixels or of the chosen ones in equal shares.",
 )
-window_spread = linear(
+window_spread: Primitive = linear(
     "window_spread",
     _spread,
     lambda ct, g, **params: window_sum(ct, **params),
     domain=_domain("spread"),
     doc="Each window's number added to all its pixels, or shared by the chosen ones.",
 )
-window_max = selection(
-    "window_max",
-    _max,
-    _share_of_ties,
-    window_sum,
-    domain=_domain("max"),
-    doc="Maximum over each window.",
+window_max: Primitive = selection(
+    "window_max", _max, _share_of_ties, window_sum, domain=_domain("max"), doc="Window maximum."
 )
 
 
-def _fit_pool(
-    op: str, x: Array, size: int | Pair, stride: int | Pair | None, padding: int | Pair
-) -> Window:
-    size = pair(op, "size", size, 1)
-    window = fit(op, np.shape(x), size, size if stride is None else stride, padding)
-    if any(p >= k for p, k in zip(window.padding, size, strict=True)):
-        raise ValueError(
-            f"{op}: with padding {window.padding} some windows of {size} would see no pixel. "
-            "Use less padding than the window's size."
-        )
-    return window
-
-
-def max_pool2d(
-    x: Array, size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
-) -> Array:
+def max_pool2d(x: Array, size: Ints, stride: Ints | None = None, padding: Ints = 0) -> Array:
     """Take the maximum of each window.
 
     Parameters
@@ -216,8 +189,7 @@ def max_pool2d(
     stride : int or (int, int), optional
         Step s of the window, down and across; by default its size.
     padding : int or (int, int)
-        How far p, less than its size, the window reaches over the border. What lies there never
-        counts.
+        How far p < size the window reaches over the border; what lies there never counts.
 
     Returns
     -------
@@ -241,13 +213,15 @@ def max_pool2d(
     array([[0.  , 0.  , 0.25, 0.25],
            [0.  , 1.  , 0.25, 0.25]])
     """
-    return window_max(x, window=_fit_pool("max_pool2d", x, size, stride, padding))
+    window = fit("max_pool2d", np.shape(x), size, stride, padding)
+    if any(p >= k for p, k in zip(window.padding, window.size, strict=True)):
+        seen = f"with padding {window.padding} some windows of {window.size} see no pixel"
+        raise ValueError(f"max_pool2d: {seen}. Use less padding.")
+    return window_max(x, window=window)
 
 
-def avg_pool2d(
-    x: Array, size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
-) -> Array:
-    """Average each window; parameters and errors as for `max_pool2d`.
+def avg_pool2d(x: Array, size: Ints, stride: Ints | None = None, padding: Ints = 0) -> Array:
+    """Average each window; parameters as for `max_pool2d`, but any padding.
 
     The padding counts as zeros: every sum is divided by kh · kw (PyTorch's
     ``count_include_pad=True``, its default).
@@ -258,7 +232,7 @@ def avg_pool2d(
     >>> avg_pool2d(np.array([[[[1.0, 2.0, 0.0], [3.0, 4.0, 0.0]]]]), 2)
     array([[[[2.5]]]])
     """
-    window = _fit_pool("avg_pool2d", x, size, stride, padding)
+    window = fit("avg_pool2d", np.shape(x), size, stride, padding)
     return window_sum(x, window=window, chosen=None) / (window.size[0] * window.size[1])
 
 
@@ -271,5 +245,5 @@ def global_avg_pool2d(x: Array) -> Array:
     >>> global_avg_pool2d(np.array([[[[1.0, 2.0], [3.0, 4.0]]]]))
     array([[2.5]])
     """
-    fit("global_avg_pool2d", np.shape(x), (1, 1))
+    fit("global_avg_pool2d", np.shape(x), 1)
     return mean(x, axis=(2, 3))

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minisam.arrays import Array
-from minisam.autodiff.primitive import linear, primitive, selection
+from minisam.autodiff.primitive import Primitive, linear, primitive, selection
 from minisam.autodiff.tensor import value_of
 from minisam.ops.domains import along_axes, cases
 
@@ -125,7 +125,7 @@ min_op = selection(
     weighted_sum,
     domain=along_axes(empty=False),
 )
-cumsum_op = linear(
+cumsum_op: Primitive = linear(
     "cumsum",
     lambda x, axis: np.cumsum(x, axis=axis),
     lambda ct, x, axis: np.flip(cumsum_op(np.flip(ct, axis), axis=axis), axis),
@@ -221,7 +221,7 @@ prod_op = primitive(
 # NumPy's names and signatures.
 
 
-def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:  # noqa: A001
+def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Sum along axes.
 
     Parameters
@@ -259,7 +259,7 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     return mean_op(x, axis=axis, keepdims=keepdims)
 
 
-def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:  # noqa: A001
+def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Maximum along axes; ties share the derivative. Parameters as for `sum`.
 
     Examples
@@ -271,7 +271,7 @@ def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:  # noqa: 
     return max_op(x, axis=axis, keepdims=keepdims)
 
 
-def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:  # noqa: A001
+def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     """Minimum along axes; ties share the derivative. Parameters as for `sum`.
 
     Examples
@@ -328,7 +328,7 @@ def std(x: Array, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> A
     return np.sqrt(var(x, axis, ddof, keepdims))
 
 
-def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:  # noqa: A002
+def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
     """Vector p-norm along axes (the Frobenius norm of a matrix for ``ord=None``).
 
     Parameters

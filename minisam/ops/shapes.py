@@ -1,4 +1,4 @@
-"""Functions that move elements without changing them: each linear, each the transpose of another."""
+"""Functions that move elements without changing them: linear, each the transpose of another."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -41,7 +41,7 @@ flip_op = linear(
 pad_op = linear(
     "pad",
     lambda x, width: np.pad(x, width),
-    lambda ct, x, width: ct[tuple(slice(a, a + n) for (a, _), n in zip(width, x.shape))],
+    lambda ct, x, width: ct[tuple(slice(a, a + n) for (a, _), n in zip(width, x.shape, strict=True))],
     domain=cases(((2, 3), {"width": ((1, 0), (2, 1))}), ((3,), {"width": ((0, 2),)})),
     doc="The array with zeros around it.",
 )
@@ -69,7 +69,9 @@ stack_op = jointly_linear(
     "stack",
     lambda *arrays, axis: np.stack(arrays, axis=axis),
     lambda i, ct, *arrays, axis: ct[(slice(None),) * (axis % ct.ndim) + (i,)],
-    domain=cases((((2, 3),) * 3, {"axis": 0}), (((2,), (2,)), {"axis": -1}), (((), ()), {"axis": 0})),
+    domain=cases(
+        (((2, 3),) * 3, {"axis": 0}), (((2,), (2,)), {"axis": -1}), (((), ()), {"axis": 0})
+    ),
 )
 
 

@@ -133,7 +133,7 @@ class Method:
         return Gradient(value, g_a + term, state, 4.0)
 
 
-def ERM() -> Method:  # noqa: N802
+def ERM() -> Method:
     """Empirical risk minimisation: the plain gradient. One gradient a step.
 
     Returns
@@ -149,7 +149,7 @@ def ERM() -> Method:  # noqa: N802
     return Method("ERM", Never())
 
 
-def SAM(  # noqa: N802
+def SAM(
     rho: float = 0.05,
     p: float = 2,
     order: int = 1,

@@ -13,6 +13,10 @@ Groups: TypeAlias = Sequence[slice]
 """Slices of the parameter vector that are perturbed each with a norm of its own."""
 
 
+class NonFiniteError(ValueError):
+    """A gradient has a NaN or an infinity, so that no perturbation is defined."""
+
+
 def conjugate(p: float) -> float:
     """Return the conjugate exponent q, for which 1/p + 1/q = 1.
 
@@ -87,7 +91,9 @@ def epsilon_hat(
     Raises
     ------
     ValueError
-        p < 1, ρ < 0, or g has a NaN or an infinity.
+        p < 1, or ρ < 0.
+    NonFiniteError
+        g has a NaN or an infinity.
     ShapeError
         The metric has another shape than ``g``.
 
@@ -145,7 +151,7 @@ def _largest(g: Array) -> Array:
     top = np.maximum(g.max(), -g.min())
     if not np.isfinite(top):
         bad = int(g.size - np.isfinite(g).sum())
-        raise ValueError(
+        raise NonFiniteError(
             f"the gradient has {bad} of {g.size} entries NaN or infinite; ε̂ is not defined. Lower "
             "the learning rate, or look at the loss."
         )

@@ -1,0 +1,259 @@
+"""Sums of products by index: einsum, and the products that are spoken of by their axes.
+
+Einsum is linear in each operand, and the cotangent of one operand is again an einsum, of the
+output's cotangent and the other operands::
+
+    y = einsum("ij,jk->ik", a, b)        ā = einsum("ik,jk->ij", ȳ, b)
+
+Two kinds of labels have no partner there. One that occurs only in the operand itself was summed
+alone: its cotangent is constant along that axis, which a factor of ones says. One that the operand
+repeats was read on a diagonal: a factor of the identity says so.
+"""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from string import ascii_letters
+from typing import Any
+
+import numpy as np
+
+from minisam.arrays import Array
+from minisam.autodiff.errors import ShapeError
+from minisam.autodiff.primitive import primitive, unbroadcast
+from minisam.autodiff.tensor import value_of
+from minisam.ops import shapes
+from minisam.ops.domains import cases
+from minisam.ops.products import matmul
+
+
+def _forward(*operands: Array, subscripts: str) -> Array:
+    # Without a path NumPy loops over all labels at once: slow for two operands, hopeless for more.
+    return np.einsum(subscripts, *operands, optimize=len(operands) > 1)
+
+
+def _pull(i: int, ct: Array, y: Array, *operands: Array, subscripts: str) -> Array:
+    inputs, _, output = subscripts.partition("->")
+    labels = inputs.split(",")
+    own, x = labels[i], value_of(operands[i])
+    terms = [output, *labels[:i], *labels[i + 1 :]]
+    factors = [ct, *operands[:i], *operands[i + 1 :]]
+    named = set("".join(terms))
+    wide = {  # a label may broadcast: elsewhere of length 1, it does not give the length n
+        label
+        for term, factor in zip(terms, factors, strict=True)
+        for label, m in zip(term, np.shape(factor), strict=True)
+        if m != 1
+    }
+    spare = iter([c for c in ascii_letters if c not in subscripts])
+    axes = ""
+    for label, n in zip(own, x.shape, strict=True):
+        axis = label
+        if label in axes:
+            axis = next(spare)
+            terms.append(label + axis)
+            factors.append(np.eye(n, dtype=x.dtype, like=x))
+        elif label not in (named if n == 1 else wide):
+            terms.append(label)
+            factors.append(np.ones_like(x, shape=(n,)))
+        axes += axis
+    found = einsum_op(*factors, subscripts=f"{','.join(terms)}->{axes}")
+    return unbroadcast(found, x)
+
+
+def _push(tangents: list[Array | None], y: Array, *operands: Array, subscripts: str) -> Array:
+    terms = [
+        einsum_op(*operands[:i], t, *operands[i + 1 :], subscripts=subscripts)
+        for i, t in enumerate(tangents)
+        if t is not None
+    ]
+    total = terms[0]
+    for term in terms[1:]:
+        total = total + term
+    return total
+
+
+einsum_op = primitive(
+    "einsum",
+    _forward,
+    _pull,
+    _push,
+    domain=cases(
+        (((2, 3), (3, 2)), {"subscripts": "ij,jk->ik"}),
+        (((2, 3), (3,), (2,)), {"subscripts": "ij,j,i->"}),
+        (((2, 3),), {"subscripts": "ij->j"}),
+        (((2, 3),), {"subscripts": "ij->ji"}),
+        (((3, 3),), {"subscripts": "ii->i"}),
+        (((2, 2),), {"subscripts": "ii->"}),
+        (((2, 2, 2), (2,)), {"subscripts": "iii,j->ij"}),
+        (((2, 2), (2, 3)), {"subscripts": "ii,ij->"}),
+        (((2, 1), (3, 2)), {"subscripts": "ij,jk->ik"}),
+        (((), (2,)), {"subscripts": ",i->i"}),
+        (((2, 0), (0, 3)), {"subscripts": "ij,jk->ik"}),
+    ),
+    doc="Sum of products by index, with explicit labels for every axis.",
+)
+
+
+@lru_cache(maxsize=512)
+def _explicit(subscripts: str, ndims: tuple[int, ...]) -> str:
+    """Subscripts with a letter for every axis and an output: "...i,i" becomes "ai,i->a"."""
+
+    def wrong(why: str) -> ShapeError:
+        return ShapeError(f"einsum: {subscripts!r} does not fit operands of {ndims} axes: {why}")
+
+    inputs, arrow, output = subscripts.replace(" ", "").replace("...", ".").partition("->")
+    terms = inputs.split(",")
+    if not set(inputs) - {",", "."} | set(output) - {"."} <= set(ascii_letters):
+        raise wrong("labels must be letters a-z or A-Z, and '...' stands for the other axes.")
+    if len(terms) != len(ndims):
+        raise wrong(f"it names {len(terms)} operands, {len(ndims)} are given.")
+    spare = [c for c in ascii_letters if c not in inputs]
+    others = "".join(spare[: max(n - len(t) + 1 for t, n in zip(terms, ndims, strict=True))])
+    used = 0
+    for i, (term, n) in enumerate(zip(terms, ndims, strict=True)):
+        dots, rest = term.count("."), n - len(term.replace(".", ""))
+        if dots > 1 or rest < 0 or (rest > 0 and not dots):
+            raise wrong(f"operand {i} has {n} axes. Write '...' for axes without a label, once.")
+        terms[i] = term.replace(".", others[len(others) - rest :] if rest else "")
+        used = max(used, rest)
+    others = others[len(others) - used :] if used else ""
+    if not arrow:
+        output = "." + "".join(sorted(c for c in set(inputs) - {",", "."} if inputs.count(c) == 1))
+    if others and output.count(".") != 1:
+        raise wrong("the output needs '...' once, for the axes without a label.")
+    output = output.replace(".", others)
+    if len(set(output)) < len(output) or not set(output) <= set("".join(terms)):
+        raise wrong("an output label must occur in an operand, and only once in the output.")
+    return f"{','.join(terms)}->{output}"
+
+
+def einsum(subscripts: str, /, *operands: Array, optimize: Any = True) -> Array:
+    """Sum products of elements by index: Einstein's convention, as `numpy.einsum`.
+
+    Parameters
+    ----------
+    subscripts : str
+        Labels of the axes of each operand, and of the output after ``->``. Without an arrow the
+        output has the labels that occur once, in alphabetical order. A label repeated in one
+        operand reads its diagonal; ``...`` stands for axes that broadcast.
+    *operands : array
+        Any number; axes with one label have one length, or length 1.
+    optimize : any
+        Accepted because NumPy does; the order of contraction is always optimized.
+
+    Returns
+    -------
+    array
+        The sums.
+
+    Raises
+    ------
+    ShapeError
+        The subscripts do not fit the operands.
+
+    Examples
+    --------
+    >>> import numpy as np, minisam as ms
+    >>> a, b = np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, -1.0])
+    >>> einsum("ij,j->i", a, b)
+    array([-1., -1.])
+    >>> ms.grad(lambda a: np.einsum("ii", a))(a)
+    array([[1., 0.],
+           [0., 1.]])
+    """
+    if not isinstance(subscripts, str):
+        raise TypeError("einsum: give the subscripts as one string first: einsum('ij,j->i', a, b).")
+    return einsum_op(*operands, subscripts=_explicit(subscripts, tuple(map(np.ndim, operands))))
+
+
+def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
+    """Sum products over axes of a paired with axes of b.
+
+    Parameters
+    ----------
+    a, b : array
+        Any shapes.
+    axes : int or pair of int or pair of sequences of int
+        The number of last axes of ``a`` paired with as many first axes of ``b``; or which axes of
+        each.
+
+    Returns
+    -------
+    array
+        The other axes of a, then those of b.
+
+    Raises
+    ------
+    ShapeError
+        Paired axes differ in length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), 1).shape
+    (2, 4)
+    """
+    if np.ndim(axes) == 0:
+        axes = (range(-axes, 0), range(axes))
+    shape_a, shape_b = np.shape(a), np.shape(b)
+    paired_a = [i % len(shape_a) for i in np.atleast_1d(axes[0]).tolist()]
+    paired_b = [i % len(shape_b) for i in np.atleast_1d(axes[1]).tolist()]
+    if [shape_a[i] for i in paired_a] != [shape_b[i] for i in paired_b]:
+        raise ShapeError(
+            f"tensordot: axes {paired_a} of shape {shape_a} do not fit axes {paired_b} of shape "
+            f"{shape_b}: paired axes must have one length."
+        )
+    free_a = [i for i in range(len(shape_a)) if i not in paired_a]
+    free_b = [i for i in range(len(shape_b)) if i not in paired_b]
+    rows, columns = [shape_a[i] for i in free_a], [shape_b[i] for i in free_b]
+    inner = int(np.prod([shape_a[i] for i in paired_a], dtype=int))
+    left = shapes.reshape(shapes.transpose(a, free_a + paired_a), (int(np.prod(rows)), inner))
+    right = shapes.reshape(shapes.transpose(b, paired_b + free_b), (inner, int(np.prod(columns))))
+    return shapes.reshape(matmul(left, right), rows + columns)
+
+
+def inner(a: Array, b: Array) -> Array:
+    """Sum products over the last axes of both; the plain product if one is a number.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> float(inner(np.array([1.0, 2.0]), np.array([3.0, 4.0])))
+    11.0
+    """
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    return tensordot(a, b, (-1, -1))
+
+
+def outer(a: Array, b: Array) -> Array:
+    """Multiply every element of a (rows) by every element of b (columns); both flattened.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> outer(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([[3., 4.],
+           [6., 8.]])
+    """
+    return shapes.reshape(a, (-1, 1)) * shapes.reshape(b, (1, -1))
+
+
+def kron(a: Array, b: Array) -> Array:
+    """Kronecker product: blocks of b, each scaled by an element of a.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> kron(np.array([1.0, 2.0]), np.array([1.0, 10.0]))
+    array([ 1., 10.,  2., 20.])
+    """
+    n = max(np.ndim(a), np.ndim(b))
+    m = (1,) * (n - np.ndim(a)) + np.shape(a)
+    k = (1,) * (n - np.ndim(b)) + np.shape(b)
+    blocks = shapes.reshape(a, _alternate(m, (1,) * n)) * shapes.reshape(b, _alternate((1,) * n, k))
+    return shapes.reshape(blocks, [i * j for i, j in zip(m, k, strict=True)])
+
+
+def _alternate(first: Sequence[int], second: Sequence[int]) -> list[int]:
+    return [n for pair in zip(first, second, strict=True) for n in pair]

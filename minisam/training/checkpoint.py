@@ -1,0 +1,152 @@
+"""A run on disk: one .npz file, written atomically, read without pickle, with a checksum.
+
+The file holds the arrays of the run (parameters, optimizer state, method state) and a JSON text
+(settings, history, counters). It is written beside its final name and moved over it, so that a
+process killed at any moment leaves either the old checkpoint or the new one, never half of one.
+"""
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minisam.arrays import Array, to_numpy
+
+VERSION = 1
+
+
+class CheckpointError(ValueError):
+    """A checkpoint cannot be read, or is not one of this run."""
+
+
+@dataclass
+class Checkpoint:
+    """Everything a run needs to go on as if it had not been interrupted.
+
+    Attributes
+    ----------
+    arrays : dict from str to array
+        ``w``, ``optimizer/...`` and ``method/...``.
+    meta : dict
+        JSON values: ``settings``, ``epoch`` (epochs done), ``evaluations``, ``seconds`` and
+        ``history``.
+    """
+
+    arrays: dict[str, Array]
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def state(self, kind: str) -> dict[str, Array]:
+        """Return the arrays of ``"optimizer"`` or ``"method"`` by their own names."""
+        return {k.split("/", 1)[1]: v for k, v in self.arrays.items() if k.startswith(kind + "/")}
+
+
+def _digest(arrays: dict[str, np.ndarray[Any, Any]]) -> str:
+    h = hashlib.sha256()
+    for name in sorted(arrays):
+        a = np.ascontiguousarray(arrays[name])
+        h.update(f"{name} {a.dtype.str} {a.shape}\n".encode())
+        h.update(a.tobytes())
+    return h.hexdigest()
+
+
+def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write a checkpoint, atomically.
+
+    Parameters
+    ----------
+    path : path
+        Where; an existing file is replaced only once the new one is safe on disk.
+    checkpoint : Checkpoint
+        What.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written; the old one is left as it is.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(f"{folder}/run.npz", Checkpoint({"w": np.ones(2)}, {"epoch": 3}))
+    ...     back = load(f"{folder}/run.npz")
+    >>> back.arrays["w"], back.meta["epoch"]
+    (array([1., 1.]), 3)
+    """
+    path = Path(path)
+    arrays = {name: to_numpy(a) for name, a in checkpoint.arrays.items()}
+    meta = json.dumps({"version": VERSION, **checkpoint.meta}).encode()
+    arrays["meta"] = np.frombuffer(meta, dtype=np.uint8)
+    buffer = io.BytesIO()
+    np.savez(buffer, checksum=np.array(_digest(arrays)), **arrays)  # type: ignore[arg-type]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with open(beside, "wb") as file:
+            file.write(buffer.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    finally:
+        beside.unlink(missing_ok=True)
+    if hasattr(os, "O_DIRECTORY"):  # the rename itself must survive a power failure, too
+        folder = os.open(path.parent, os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def load(path: str | os.PathLike[str]) -> Checkpoint:
+    """Read a checkpoint and verify it.
+
+    Parameters
+    ----------
+    path : path
+        A file written by `save`.
+
+    Returns
+    -------
+    Checkpoint
+        As it was saved, bit for bit.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such file.
+    CheckpointError
+        It is damaged, of another version, or no checkpoint at all.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"no checkpoint at {path}. Train first, or give another path.")
+    size = path.stat().st_size
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        checksum = str(arrays.pop("checksum"))
+        meta = json.loads(arrays["meta"].tobytes())
+    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        raise CheckpointError(
+            f"{path} ({size} bytes) is not a minisam checkpoint, or is damaged: {error}. "
+            "Delete it to start anew."
+        ) from error
+    if meta["version"] != VERSION:
+        raise CheckpointError(
+            f"{path} has version {meta['version']}, this minisam reads {VERSION}. Use the minisam "
+            "that wrote it, or delete it to start anew."
+        )
+    found = _digest(arrays)
+    if found != checksum:
+        raise CheckpointError(
+            f"{path} ({size} bytes) is damaged: its checksum is {found[:16]}…, it should be "
+            f"{checksum[:16]}…. Delete it to start anew."
+        )
+    del arrays["meta"], meta["version"]
+    return Checkpoint(arrays, meta)

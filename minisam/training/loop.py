@@ -1,0 +1,355 @@
+"""The one training loop: batches, steps, history, checkpoint, resume.
+
+All randomness is a pure function of the seed and of where the run is: parameters from (seed, 0),
+the order of epoch e from (seed, 1, e), the dropout masks of step t from (seed, 2, t). So resuming
+needs no generator state, two methods with one seed see the same batches, and a run that was
+interrupted ends with the same bits as one that was not.
+"""
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minisam.arrays import Array, to_numpy
+from minisam.data.batching import batches
+from minisam.data.dataset import Dataset
+from minisam.nn.layer import Layer
+from minisam.nn.losses import cross_entropy
+from minisam.optimizers import SGD, Adam
+from minisam.sam.methods import Method
+from minisam.sam.perturbation import NonFiniteError
+from minisam.training import checkpoint as files
+from minisam.training.progress import with_progress
+
+PARAMETERS, ORDER, MASKS = 0, 1, 2
+EVALUATION_BATCH = 1000
+STATISTICS_EXAMPLES = 2000
+
+
+class DivergedError(FloatingPointError):
+    """The loss or the gradient became NaN or infinite."""
+
+
+@dataclass
+class Run:
+    """What training gives.
+
+    Attributes
+    ----------
+    w : array, (d,)
+        Final parameters.
+    history : list of dict
+        One entry for each epoch: ``epoch``, ``lr``, ``loss`` (mean of the batches' losses before
+        their steps), ``test_loss``, ``test_accuracy``, ``evaluations`` and ``seconds`` (both from
+        the start of the run).
+    statistics : array, (2, channels)
+        Batch-norm statistics at ``w``.
+    evaluations : float
+        Gradients of a batch that were computed.
+    seconds : float
+        Time spent, evaluation included; over all sessions of a resumed run.
+    settings : dict
+        What was run, as text.
+    """
+
+    w: Array
+    history: list[dict[str, float]]
+    statistics: Array
+    evaluations: float
+    seconds: float
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def evaluate(
+    model: Layer,
+    w: Array,
+    x: Array,
+    y: Array,
+    statistics: Array | None = None,
+    loss: Callable[[Array, Array], Array] = cross_entropy,
+) -> tuple[float, float]:
+    """Compute the mean loss and the accuracy of a classifier.
+
+    Parameters
+    ----------
+    model : Layer
+        Gives logits.
+    w : array, (d,)
+        Parameters.
+    x : array, (n, ...)
+        Inputs.
+    y : array of int, (n,)
+        Labels.
+    statistics : array, optional
+        From ``model.statistics``, if it has batch norm.
+    loss : callable
+        ``(logits, labels) -> (batch,)``.
+
+    Returns
+    -------
+    loss, accuracy : float
+        Averages over the n examples, computed in batches of bounded size.
+
+    Examples
+    --------
+    >>> import numpy as np, minisam as ms
+    >>> evaluate(ms.nn.Linear(1, 2), np.array([0.0, 1.0, 0.0, 0.0]), np.ones((3, 1)), [1, 1, 0])
+    (0.6465949..., 0.6666666666666666)
+    """
+    y = np.asarray(y) if isinstance(y, list) else y
+    if len(x) == 0:
+        raise ValueError("evaluate: there are no examples.")
+    total, right = 0.0, 0
+    for i in range(0, len(x), EVALUATION_BATCH):
+        part = slice(i, i + EVALUATION_BATCH)
+        logits = model(w, x[part], statistics=statistics)
+        total += float(loss(logits, y[part]).sum())
+        right += int((logits.argmax(axis=1) == y[part]).sum())
+    return total / len(x), right / len(x)
+
+
+def statistics_at(model: Layer, w: Array, x: Array) -> Array:
+    """Compute batch-norm statistics at ``w`` from the first 2,000 training inputs.
+
+    Parameters
+    ----------
+    model : Layer
+        The model.
+    w : array, (d,)
+        Parameters.
+    x : array, (n, ...)
+        Training inputs.
+
+    Returns
+    -------
+    array, (2, channels)
+        See `Layer.statistics`.
+    """
+    n = min(len(x), STATISTICS_EXAMPLES)
+    return model.statistics(w, (x[i : i + 500] for i in range(0, n, 500)))
+
+
+def train(
+    model: Layer,
+    data: Dataset,
+    method: Method,
+    optimizer: SGD | Adam,
+    *,
+    epochs: int,
+    batch_size: int = 64,
+    seed: int = 0,
+    loss: Callable[[Array, Array], Array] = cross_entropy,
+    checkpoint: str | os.PathLike[str] | None = None,
+    resume: bool = True,
+    progress: bool = True,
+) -> Run:
+    """Train a model.
+
+    Parameters
+    ----------
+    model : Layer
+        Gives logits.
+    data : Dataset
+        Training and test examples; their dtype is the parameters'.
+    method : Method
+        How a batch becomes a gradient: `minisam.sam.ERM`, `minisam.sam.SAM`.
+    optimizer : SGD or Adam
+        How a gradient becomes a step.
+    epochs : int
+        Passes through the training examples.
+    batch_size : int
+        Examples per step; the last batch of an epoch may be smaller.
+    seed : int
+        Of parameters, order and masks.
+    loss : callable
+        ``(logits, labels) -> (batch,)``.
+    checkpoint : path, optional
+        A ``.npz`` written after every epoch.
+    resume : bool
+        Go on from the checkpoint if there is one; the result is bit-identical to a run that was
+        not interrupted. If False, an existing checkpoint is overwritten.
+    progress : bool
+        Show a progress line on a terminal (with tqdm installed).
+
+    Returns
+    -------
+    Run
+        Final parameters and history.
+
+    Raises
+    ------
+    DivergedError
+        The loss or the gradient is not finite; names the step, the method and the last good
+        checkpoint.
+    CheckpointError
+        The checkpoint is damaged, or of a run with other settings.
+    ValueError
+        ``epochs`` or ``batch_size`` below 1.
+
+    Examples
+    --------
+    >>> import minisam as ms
+    >>> data = ms.data.load("digits", train=200, test=100)
+    >>> run = ms.train(ms.nn.mlp([64, 16, 10]), data, ms.sam.SAM(0.05),
+    ...                ms.optimizers.SGD(0.1), epochs=2, progress=False)
+    >>> len(run.history), run.evaluations
+    (2, 16.0)
+    """
+    if epochs < 1:
+        raise ValueError(f"epochs must be at least 1, got {epochs}.")
+    settings = {
+        "model": repr(model),
+        "data": f"{data.name}: {data.x_train.shape} {data.x_train.dtype}, {len(data.x_test)} test",
+        "fingerprint": fingerprint(data),
+        "method": repr(method),
+        "optimizer": repr(optimizer),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "seed": seed,
+        "loss": getattr(loss, "__name__", repr(loss)),
+    }
+    saved = None if checkpoint is None else Path(checkpoint)
+    if saved is not None and resume and saved.exists():
+        state = _resume(files.load(saved), settings, saved)
+    else:
+        w = model.init((seed, PARAMETERS), data.x_train.dtype)
+        state = _State(w, optimizer.init(w), method.init(w))
+    for epoch in with_progress(range(state.epoch, epochs), epochs, f"{method.name}", progress):
+        began = time.perf_counter()
+        order = batches(len(data.x_train), batch_size, (seed, ORDER, epoch))
+        total = epochs * len(order)
+        start = epoch * len(order)
+        mean_loss = 0.0
+        for t, rows in enumerate(order, start):
+            x, y = data.x_train[rows], data.y_train[rows]
+
+            def losses(w: Array, x: Array = x, y: Array = y, t: int = t) -> Array:
+                return loss(model(w, x, train=True, seed=(seed, MASKS, t)), y)
+
+            try:
+                mean_loss += _step(state, losses, method, optimizer, t, total) * len(rows)
+            except (NonFiniteError, DivergedError) as error:
+                raise DivergedError(_diverged(method, t, epoch, saved, state.epoch)) from error
+        _finish_epoch(state, model, data, loss, mean_loss / len(data.x_train), began)
+        state.history[-1]["lr"] = optimizer.lr_at(start, total)
+        if saved is not None:
+            files.save(saved, state.checkpoint(settings))
+    statistics = statistics_at(model, state.w, data.x_train)
+    return Run(state.w, state.history, statistics, state.evaluations, state.seconds, settings)
+
+
+@dataclass
+class _State:
+    """Where a run is: all that changes from step to step."""
+
+    w: Array
+    optimizer: dict[str, Array]
+    method: dict[str, Array]
+    epoch: int = 0
+    evaluations: float = 0.0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    def checkpoint(self, settings: dict[str, Any]) -> files.Checkpoint:
+        arrays = {"w": self.w}
+        arrays |= {f"optimizer/{k}": v for k, v in self.optimizer.items()}
+        arrays |= {f"method/{k}": v for k, v in self.method.items()}
+        counters = {"epoch": self.epoch, "evaluations": self.evaluations, "seconds": self.seconds}
+        return files.Checkpoint(arrays, {"settings": settings, "history": self.history, **counters})
+
+
+def _step(
+    state: _State,
+    losses: Callable[[Array], Array],
+    method: Method,
+    optimizer: SGD | Adam,
+    t: int,
+    total: int,
+) -> float:
+    """Take one step; return the batch's mean loss before it."""
+    found = method.gradient(losses, state.w, state.method, t, total)
+    value = float(found.loss)
+    if not np.isfinite(value) or not np.isfinite(found.g.sum()):
+        raise DivergedError(f"loss {value}")
+    lr = optimizer.lr_at(t, total)
+    state.w, state.optimizer = optimizer.step(state.w, found.g, state.optimizer, lr)
+    state.method = found.state
+    state.evaluations += found.evaluations
+    return value
+
+
+def _finish_epoch(
+    state: _State, model: Layer, data: Dataset, loss: Any, mean_loss: float, began: float
+) -> None:
+    statistics = statistics_at(model, state.w, data.x_train)
+    test_loss, accuracy = evaluate(model, state.w, data.x_test, data.y_test, statistics, loss)
+    state.epoch += 1
+    state.seconds += time.perf_counter() - began
+    state.history.append(
+        {
+            "epoch": state.epoch,
+            "loss": mean_loss,
+            "test_loss": test_loss,
+            "test_accuracy": accuracy,
+            "evaluations": state.evaluations,
+            "seconds": round(state.seconds, 3),
+        }
+    )
+
+
+def _resume(saved: files.Checkpoint, settings: dict[str, Any], path: Path) -> _State:
+    meta = saved.meta
+    changed = [
+        f"{k} was {meta['settings'].get(k)!r}, now {v!r}"
+        for k, v in settings.items()
+        if meta["settings"].get(k) != v
+    ]
+    if changed:
+        raise files.CheckpointError(
+            f"{path} is of a run with other settings: {'; '.join(changed)}. Give another path, or "
+            "resume=False to overwrite it."
+        )
+    return _State(
+        saved.arrays["w"],
+        saved.state("optimizer"),
+        saved.state("method"),
+        meta["epoch"],
+        meta["evaluations"],
+        meta["seconds"],
+        meta["history"],
+    )
+
+
+def _diverged(method: Method, t: int, epoch: int, path: Path | None, good: int) -> str:
+    where = f"the last good checkpoint is {path}, after epoch {good}"
+    if path is None or good == 0:
+        where = "there is no checkpoint yet"
+    return (
+        f"{method.name}: the loss or the gradient is not finite at step {t} (epoch {epoch + 1}); "
+        f"{where}. Lower the learning rate or rho, or look for non-finite inputs."
+    )
+
+
+def fingerprint(data: Dataset) -> str:
+    """Hash a data set, so that a checkpoint knows the examples it was trained on.
+
+    Parameters
+    ----------
+    data : Dataset
+        Any.
+
+    Returns
+    -------
+    str
+        16 hexadecimal digits.
+    """
+    h = hashlib.blake2b(digest_size=8)
+    for a in (data.x_train, data.y_train, data.x_test, data.y_test):
+        h.update(np.ascontiguousarray(to_numpy(a)).tobytes())
+    return h.hexdigest()
