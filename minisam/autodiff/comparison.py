@@ -205,12 +205,15 @@ class Comparison:
     def _kink(self, slope: Slope, direction: Real) -> _Mismatch:
         i = int(np.argmax(slope.kinked))
         left, right = np.ravel(slope.left)[i], np.ravel(slope.right)[i]
+        if abs(left - right) > 1e-3 * max(abs(left), abs(right)):
+            what = f"slope {left:.10g} on the left and {right:.10g} on the right"
+        else:
+            what = "difference quotients that do not settle (a kink within 1e-5, or noise)"
         return _Mismatch(
             "kink",
             self.level.where("value"),
-            f"at {self._coordinates(direction)}, {self._output(i)} has slope {left:.10g} on the "
-            f"left and {right:.10g} on the right, or is rough or not finite nearby; so there is "
-            "no derivative to compare with. Move the point.",
+            f"at {self._coordinates(direction)}, {self._output(i)} has {what}; so there is no "
+            "derivative to compare with. Move the point.",
         )
 
     def _compare_push(self, derivative: _Derivative, direction: Real, along: str) -> None:

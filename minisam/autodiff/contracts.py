@@ -187,7 +187,7 @@ def name_of(f: Any) -> str:
     """
     if isinstance(f, partial):
         given = [*map(brief, f.args), *(f"{k}={brief(v)}" for k, v in f.keywords.items())]
-        return f"{name_of(f.func)}({', '.join(given)})"
+        return name_of(f.func) + (f"({', '.join(given)})" if given else "")
     return str(getattr(f, "name", None) or getattr(f, "__name__", type(f).__name__))
 
 

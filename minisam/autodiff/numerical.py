@@ -73,16 +73,19 @@ def central_difference(curve: Curve, step: float, dtype: Any = np.float64) -> Sl
     """
     steps = (step, step / 2, step / 4)
     with np.errstate(all="ignore"):  # a side may leave the domain; NaN says so
-        centre = np.asarray(curve(0.0), dtype=np.float64)
-        right = [(np.asarray(curve(h), dtype=np.float64) - centre) / h for h in steps]
-        left = [(centre - np.asarray(curve(-h), dtype=np.float64)) / h for h in steps]
+        centre, *sides = (
+            np.asarray(curve(h), dtype=np.float64) for h in (0.0, *steps, *(-h for h in steps))
+        )
+        right = [(y - centre) / h for y, h in zip(sides[:3], steps, strict=True)]
+        left = [(centre - y) / h for y, h in zip(sides[3:], steps, strict=True)]
         # (right + left)/2 = slope + a·h² + b·h⁴ + …;  right - left = jump + a·h + b·h³ + …
         c0, c1, c2 = ((r + q) / 2 for r, q in zip(right, left, strict=True))
         once, more = (4 * c1 - c0) / 3, (4 * c2 - c1) / 3
         value = (16 * more - once) / 15
         g0, g1, g2 = (r - q for r, q in zip(right, left, strict=True))
         jump = np.abs(8 * (2 * g2 - g1) - (2 * g1 - g0)) / 7
-        rounding = 8 * float(np.finfo(dtype).eps) * _largest(centre) / steps[-1]
+        size = max(map(_largest, (centre, sides[0], sides[3])))
+        rounding = 8 * float(np.finfo(dtype).eps) * size / steps[-1]
         error = np.abs(value - more) + rounding
         # Slopes below 1e-12 count as zero: those of t**7 at 0 are nothing but extrapolation error.
         scale = max(_largest(right[-1]), _largest(left[-1]), 1e-12)
@@ -107,7 +110,7 @@ def difference(curve: Curve, size: float = 1.0, dtype: Any = np.float64) -> Slop
     Returns
     -------
     Slope
-        ``kinked`` where it is smooth at no step; the smallest one is 5e-7 of the size.
+        ``kinked`` where it is smooth at no step: within about 1e-5 of the size of a kink.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Reading part of an array, and the adjoint of it: assembling an array from parts.
 
 The cotangent of ``x[index]`` is zero except at ``index``. Written out each time, n reads of an
-array of n elements would cost n² writes. So the rules of reading give a `Part`, the traversal
-collects the parts of one Tensor in a list, and `assemble` writes them all into one array. When
+array of n elements would cost n² writes. So the rules of reading give a list of `Part`, the traversal
+collects those of one Tensor, and `assemble` writes them all into one array. When
 they are the slices of a parameter vector, side by side, that is a single copy.
 """
 
@@ -116,16 +116,16 @@ def _read_section(w: Array, *, start: int, stop: int, shape: tuple[int, ...]) ->
 
 def _part_of_section(
     i: int, ct: Array, y: Array, w: Array, *, start: int, stop: int, shape: tuple[int, ...]
-) -> Part:
+) -> list[Part]:
     if w.ndim == 1:
-        return Part(slice(start, stop), ct.reshape(-1), w)
-    return Part((..., slice(start, stop)), ct.reshape((*w.shape[:-1], stop - start)), w)
+        return [Part(slice(start, stop), ct.reshape(-1), w)]
+    return [Part((..., slice(start, stop)), ct.reshape((*w.shape[:-1], stop - start)), w)]
 
 
 getitem_op: Primitive = primitive(
     "getitem",
     _read,
-    lambda i, ct, y, x, index: Part(index, ct, x),
+    lambda i, ct, y, x, index: [Part(index, ct, x)],
     lambda tangents, y, x, index: getitem_op(tangents[0], index=index),
     domain=_reads,
     doc="``x[index]``: basic, advanced or Boolean indexing.",
@@ -149,8 +149,8 @@ assemble: Primitive = jointly_linear(
 )
 
 
-def split(w: Array, layout: Sequence[Params]) -> list[Array]:
-    """Cut the parameters of a model out of its vector, without a copy.
+def split(w: Array, layout: Sequence[Params], at: int = 0) -> list[Array]:
+    """Cut the parameters of a layer out of the vector of all, without a copy.
 
     Parameters
     ----------
@@ -158,6 +158,8 @@ def split(w: Array, layout: Sequence[Params]) -> list[Array]:
         All parameters; with leading axes, one set for each index.
     layout : sequence of dict
         For each parameter its ``start``, ``stop`` and ``shape``.
+    at : int
+        Where the layer's parameters begin: added to each start and stop.
 
     Returns
     -------
@@ -171,11 +173,9 @@ def split(w: Array, layout: Sequence[Params]) -> list[Array]:
     [array([[0.],
            [1.]])]
     """
-    if type(w) is Tensor and w.root.alive:
-        # The same as below, without the detour through `record`: one call for all of them.
-        value, inputs, root = w.value, (w,), w.root
-        return [Tensor(_read_section(value, **p), section, inputs, p, root) for p in layout]
-    return [section(w, **params) for params in layout]
+    return [
+        section(w, start=at + p["start"], stop=at + p["stop"], shape=p["shape"]) for p in layout
+    ]
 
 
 def getitem(x: Array, index: Any) -> Array:
@@ -205,12 +205,12 @@ def getitem(x: Array, index: Any) -> Array:
     return record(getitem_op, (x,), {"index": index})
 
 
-def total(parts: list[Any]) -> Array:
+def total(arrived: list[Any]) -> Array:
     """Add up what arrived at a Tensor: arrays, and parts of arrays.
 
     Parameters
     ----------
-    parts : list of array or Part
+    arrived : list of (array or list of Part)
         At least one.
 
     Returns
@@ -218,12 +218,11 @@ def total(parts: list[Any]) -> Array:
     array
         Their sum, dense.
     """
-    dense = [p for p in parts if type(p) is not Part]
-    pieces = [p for p in parts if type(p) is Part]
-    if pieces:
-        # Reverse mode meets the reads in reverse; in order they are most often tiles.
-        pieces.reverse()
-        indices, arrays, (like, *_) = zip(*pieces, strict=True)
+    dense = [a for a in arrived if type(a) is not list]
+    # Reverse mode meets the reads in reverse; in order they are most often tiles.
+    parts = [part for a in reversed(arrived) if type(a) is list for part in a]
+    if parts:
+        indices, arrays, (like, *_) = zip(*parts, strict=True)
         dense.append(assemble(*arrays, indices=indices, like=value_of(like)))
     out = dense[0]
     for array in dense[1:]:

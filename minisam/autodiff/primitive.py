@@ -10,7 +10,7 @@ selection    forward, the choice made on values, and  everything else: given the
              the linear gather that it stands for     is that gather
 ===========  =======================================  ======================================
 
-`primitive` is the general form, for the few fused rules (softmax, affine, cholesky) that are none
+`primitive` is the general form, for the few fused rules (softmax, dense, cholesky) that are none
 of these. Rules are written with operators and NumPy functions, so the same rule runs on arrays
 and, when its result must be differentiated again, on Tensors. A rule may use only the op's own
 inputs and output: a saved intermediate would be a constant to the next derivative.
@@ -45,7 +45,8 @@ class Primitive:
     forward : callable
         ``forward(*args, **params)`` on plain arrays.
     pull : callable
-        ``pull(i, ct, y, *args, **params)``: the cotangent of argument ``i`` from the output's.
+        ``pull(i, ct, y, *args, **params)``: the cotangent of argument ``i`` from the output's; an
+        array, or a list of the `Part` of one.
     push : callable
         ``push(tangents, y, *args, **params)``: the output's tangent; a constant's tangent is None.
     domain : callable

@@ -60,8 +60,10 @@ class Tensor:
         The NumPy or CuPy array (or scalar).
     op : Primitive or None
         The operation that made it; None for the variable of a transform.
-    inputs : tuple
-        The operation's array arguments: Tensors, and constants.
+    args : tuple
+        The operation's array arguments, as plain values.
+    parents : tuple
+        For each of them the Tensor that it is the value of, or None if it is a constant.
     params : dict
         Its static parameters (an axis, a shape, an index).
     root : Root
@@ -80,20 +82,22 @@ class Tensor:
     array([0.    , 1.3818])
     """
 
-    __slots__ = ("__weakref__", "inputs", "number", "op", "params", "root", "value")
+    __slots__ = ("__weakref__", "args", "number", "op", "params", "parents", "root", "value")
     __array_priority__ = 1000.0  # CuPy asks for this one
 
     def __init__(
         self,
         value: Array,
         op: Primitive | None,
-        inputs: tuple[Any, ...],
+        args: tuple[Any, ...],
+        parents: tuple[Tensor | None, ...],
         params: dict[str, Any],
         root: Root,
     ) -> None:
         self.value = value
         self.op = op
-        self.inputs = inputs
+        self.args = args
+        self.parents = parents
         self.params = params
         self.root = root
         self.number = next(_numbers)
@@ -282,22 +286,21 @@ def record(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Arra
         Arrays of two floating dtypes are mixed.
     """
     root: Root | None = None
-    inputs: list[Any] = []
+    parents: list[Tensor | None] = []
     values: list[Any] = []
     for a in args:
+        parent = None
         if type(a) is Tensor:
             its = a.root
-            value = a.value
-            if not its.alive:
-                a = value
-            elif root is None or its.number < root.number:
-                root = its
-        else:
-            if type(a) is list or type(a) is tuple:
-                a = np.asarray(a)
-            value = a
-        inputs.append(a)
-        values.append(value)
+            if its.alive:
+                parent = a
+                if root is None or its.number < root.number:
+                    root = its
+            a = a.value
+        elif type(a) is list or type(a) is tuple:
+            a = np.asarray(a)
+        parents.append(parent)
+        values.append(a)
     try:
         value = op.forward(*values, **params)
     except ValueError as error:
@@ -308,26 +311,22 @@ def record(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Arra
     if root is None:
         return value
     if value.dtype is not root.dtype and value.dtype != root.dtype:
-        inputs = _weaken(op, inputs, root.dtype)
-        value = op.forward(*map(value_of, inputs), **params)
-    return Tensor(value, op, tuple(inputs), params, root)
+        values = [_weaken(op, a, root.dtype) for a in values]
+        value = op.forward(*values, **params)
+    return Tensor(value, op, tuple(values), tuple(parents), params, root)
 
 
-def _weaken(op: Primitive, inputs: list[Any], dtype: np.dtype[Any]) -> list[Any]:
-    """Cast scalars and whole-number constants to the variable's dtype; refuse other floats."""
-    weak = []
-    for a in inputs:
-        own = getattr(a, "dtype", dtype)
-        if own != dtype:
-            if own.kind in "fc" and np.ndim(a) > 0:
-                raise TypeError(
-                    f"{op.name}: mixes {dtype} with an array of {own} and shape {np.shape(a)}; "
-                    f"the variable's dtype decides. Cast the constant: a.astype('{dtype}')."
-                )
-            a = a.value if type(a) is Tensor else a
-            a = a.astype(dtype)
-        weak.append(a)
-    return weak
+def _weaken(op: Primitive, a: Any, dtype: np.dtype[Any]) -> Any:
+    """Cast a scalar or whole-number constant to the variable's dtype; refuse other floats."""
+    own = getattr(a, "dtype", dtype)
+    if own == dtype:
+        return a
+    if own.kind in "fc" and np.ndim(a) > 0:
+        raise TypeError(
+            f"{op.name}: mixes {dtype} with an array of {own} and shape {np.shape(a)}; "
+            f"the variable's dtype decides. Cast the constant: a.astype('{dtype}')."
+        )
+    return a.astype(dtype)
 
 
 def _rule(function: Any) -> Callable[..., Array]:

@@ -47,7 +47,7 @@ class Recording:
         What stood for the variables.
     output : array
         What the function returned.
-    nodes : list of (Tensor, list of int)
+    nodes : dict from int to Tensor
         The path from the variables to the output, oldest first.
     """
 
@@ -60,7 +60,7 @@ class Recording:
         for i in argnums:
             x = inputs[i]
             if type(x) is Tensor and x.root.alive:
-                x = Tensor(x.value, identity, (x,), {}, x.root)
+                x = Tensor(x.value, identity, (x.value,), (x,), {}, x.root)
             else:
                 x = as_variable(x, i)
                 if root is None:
@@ -70,7 +70,7 @@ class Recording:
                         f"argument {i} has dtype {x.dtype}, the first variable {root.dtype}; "
                         "give both the same."
                     )
-                x = Tensor(x, None, (), {}, root)
+                x = Tensor(x, None, (), (), {}, root)
             inputs[i] = x
             self.variables.append(x)
         try:
@@ -81,9 +81,9 @@ class Recording:
         is_tensor = type(self.output) is Tensor
         if not is_tensor and not hasattr(self.output, "dtype"):
             self.output = _as_constant(f, self.output)
-        self.nodes = path(self.output, self.variables) if is_tensor else []
         # A root older than the variables is one that another transform is still waiting for.
         self.keep = is_tensor and self.output.root.alive
+        self.nodes = path(self.output, self.variables, self.keep) if is_tensor else {}
 
     @property
     def value(self) -> Array:

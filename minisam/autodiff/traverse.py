@@ -9,54 +9,51 @@ With ``keep`` the rules get the Tensors themselves and so record what they do, b
 outside is differentiating too; without it they get plain values and run at NumPy's speed.
 """
 
-from collections.abc import Iterable
 from typing import TypeAlias
 
 from minisam.arrays import Array
-from minisam.autodiff.parts import Part, total
+from minisam.autodiff.parts import total
 from minisam.autodiff.tensor import Tensor
 
-Path: TypeAlias = list[tuple[Tensor, list[int]]]
-"""Tensors, oldest first, each with the positions of those of its inputs that are on the path."""
+Path: TypeAlias = dict[int, Tensor]
+"""Tensors by creation number, oldest first; the last is the output."""
 
 
-def path(output: Tensor, variables: Iterable[Tensor]) -> Path:
-    """List the Tensors through which the output depends on the variables, oldest first.
+def path(output: Tensor, variables: list[Tensor], keep: bool) -> Path:
+    """Find the Tensors through which the output depends on the variables.
 
     Parameters
     ----------
     output : Tensor
         Where the recording ends.
-    variables : iterable of Tensor
+    variables : list of Tensor
         Where it begins.
+    keep : bool
+        Something outside is differentiating too, so that the recording may hold Tensors that
+        depend on its variable and not on these.
 
     Returns
     -------
-    list of (Tensor, list of int)
-        Variables included, with no positions; empty if the output depends on none of them.
+    dict from int to Tensor
+        Variables included; empty if the output depends on none of them.
     """
-    active = {v.number for v in variables}
-    first = min(active)
+    first = variables[0].number
     found = {output.number: output}
     ahead = [output]
     while ahead:
-        for x in ahead.pop().inputs:
-            if type(x) is Tensor:
+        for x in ahead.pop().parents:
+            if x is not None:
                 number = x.number
                 if number >= first and number not in found:
                     found[number] = x
                     ahead.append(x)
-    nodes: Path = []
+    if not keep:
+        return {number: found[number] for number in sorted(found)}
+    nodes = {x.number: x for x in variables}
     for number in sorted(found):
-        node = found[number]
-        if number in active:
-            nodes.append((node, []))
-            continue
-        its = [i for i, x in enumerate(node.inputs) if type(x) is Tensor and x.number in active]
-        if its:
-            active.add(number)
-            nodes.append((node, its))
-    return nodes if output.number in active else []
+        if any(x is not None and x.number in nodes for x in found[number].parents):
+            nodes[number] = found[number]
+    return nodes if output.number in nodes else {}
 
 
 def pull(nodes: Path, ct: Array, keep: bool) -> dict[int, Array]:
@@ -64,7 +61,7 @@ def pull(nodes: Path, ct: Array, keep: bool) -> dict[int, Array]:
 
     Parameters
     ----------
-    nodes : list of (Tensor, list of int)
+    nodes : dict from int to Tensor
         A `path`.
     ct : array
         Cotangent of its last node.
@@ -76,33 +73,32 @@ def pull(nodes: Path, ct: Array, keep: bool) -> dict[int, Array]:
     dict from int to array
         The variables' cotangents, by creation number; a variable that nothing reached is missing.
     """
-    arrived: dict[int, list[Array]] = {nodes[-1][0].number: [ct]} if nodes else {}
     done: dict[int, Array] = {}
-    for node, its in reversed(nodes):
-        parts = arrived.pop(node.number, None)
+    arrived: dict[int, list[Array]] = {number: [ct] for number in [*nodes][-1:]}
+    for number in reversed(nodes):
+        parts = arrived.pop(number, None)
         if parts is None:
             continue
         ct = parts[0]
-        if len(parts) > 1 or type(ct) is Part:
+        if len(parts) > 1 or type(ct) is list:
             ct = total(parts)
-        if not its:
-            done[node.number] = ct
-            continue
-        inputs, op, params = node.inputs, node.op, node.params
+        node = nodes[number]
+        op, args, params, y = node.op, node.args, node.params, node.value
         if keep:
-            y, args = node, inputs
-        else:
-            y = node.value
-            args = tuple([x.value if type(x) is Tensor else x for x in inputs])
-            if ct.dtype is not y.dtype:
-                ct = ct.astype(y.dtype)
-        for i in its:
-            found = op.pull(i, ct, y, *args, **params)  # type: ignore[union-attr]
-            number = inputs[i].number
-            if number in arrived:
-                arrived[number].append(found)
-            else:
-                arrived[number] = [found]
+            y, args = node, _with_tensors(node)
+        elif ct.dtype is not y.dtype:
+            ct = ct.astype(y.dtype)
+        is_variable = True
+        for i, x in enumerate(node.parents):
+            if x is not None and x.number in nodes:
+                is_variable = False
+                found = op.pull(i, ct, y, *args, **params)  # type: ignore[union-attr]
+                if x.number in arrived:
+                    arrived[x.number].append(found)
+                else:
+                    arrived[x.number] = [found]
+        if is_variable:
+            done[number] = ct
     return done
 
 
@@ -111,8 +107,8 @@ def push(nodes: Path, tangents: dict[int, Array], keep: bool) -> Array:
 
     Parameters
     ----------
-    nodes : list of (Tensor, list of int)
-        A `path`.
+    nodes : dict from int to Tensor
+        A `path`, not empty.
     tangents : dict from int to array
         The variables' tangents, by creation number.
     keep : bool
@@ -124,16 +120,16 @@ def push(nodes: Path, tangents: dict[int, Array], keep: bool) -> Array:
         The last node's tangent.
     """
     tangents = dict(tangents)
-    for node, positions in nodes:
-        if not positions:
+    for number, node in nodes.items():
+        if number in tangents:
             continue
-        inputs = node.inputs
-        its: list[Array | None] = [None] * len(inputs)
-        for i in positions:
-            its[i] = tangents[inputs[i].number]
-        if keep:
-            y, args = node, inputs
-        else:
-            y, args = node.value, tuple([x.value if type(x) is Tensor else x for x in inputs])
-        tangents[node.number] = node.op.push(its, y, *args, **node.params)  # type: ignore[union-attr]
-    return tangents[nodes[-1][0].number]
+        its = [None if x is None else tangents.get(x.number) for x in node.parents]
+        y, args = (node, _with_tensors(node)) if keep else (node.value, node.args)
+        tangents[number] = node.op.push(its, y, *args, **node.params)  # type: ignore[union-attr]
+    return tangents[number]
+
+
+def _with_tensors(node: Tensor) -> tuple[Array, ...]:
+    """The arguments as Tensors where they have one, so that rules on them are recorded."""
+    pairs = zip(node.args, node.parents, strict=True)
+    return tuple([a if x is None else x for a, x in pairs])

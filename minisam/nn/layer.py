@@ -68,9 +68,13 @@ class Layer:
         """List the layer's parameters, in the order in which they stand in ``w``."""
         return ()
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
-        """Compute the output from the parameters as separate arrays."""
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
+        """Compute the output; the layer's parameters begin at ``w[..., at]``."""
         raise NotImplementedError
+
+    def read(self, w: Array, at: int = 0) -> list[Array]:
+        """Return the layer's parameters as zero-copy views of ``w``, beginning at ``at``."""
+        return split(w, self.layout, at)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Return the shape of one example's output, given that of its input."""
@@ -169,7 +173,7 @@ class Layer:
                 f"{type(self).__name__}: w has shape {w.shape}, but the model has {self.size} "
                 "parameters. Make w with model.init(seed)."
             )
-        return self.apply(split(w, self.layout), x, mode)
+        return self.apply(w, 0, x, mode)
 
     def parameters(self, w: Array) -> dict[str, Array]:
         """Name the parameters: zero-copy views of ``w``.
@@ -192,7 +196,7 @@ class Layer:
         array([2., 3.])
         """
         names = [p.name for p in self.declare()]
-        return dict(zip(names, split(w, self.layout), strict=True))
+        return dict(zip(names, self.read(w), strict=True))
 
     def statistics(self, w: Array, batches: Iterable[Array]) -> Array:
         """Compute the batch-norm statistics that belong to ``w``.

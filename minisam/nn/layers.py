@@ -1,6 +1,6 @@
 """The layers: each a few lines of mathematics on `minisam.ops`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod, sqrt
 
@@ -14,7 +14,7 @@ from minisam.ops.convolution import conv2d
 from minisam.ops.dropout import dropout
 from minisam.ops.elementwise import gelu, relu, sigmoid, silu, softplus
 from minisam.ops.pooling import avg_pool2d, global_avg_pool2d, max_pool2d
-from minisam.ops.products import affine, matmul
+from minisam.ops.products import dense, matmul
 
 Pair = int | tuple[int, int]
 
@@ -62,17 +62,18 @@ class Linear(Layer):
             Parameter("bias", (self.n_out,)),
         )
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Map (batch, n_in) to (batch, n_out)."""
-        weight, bias = params
-        if x.shape[-1] != self.n_in:
+        if x.ndim != 2 or x.shape[1] != self.n_in:
             raise ShapeError(
-                f"Linear({self.n_in}, {self.n_out}): input of shape {x.shape}; its last axis must "
-                f"be {self.n_in}. For images put Flatten() before it."
+                f"Linear({self.n_in}, {self.n_out}): input of shape {x.shape}; expected (batch, "
+                f"{self.n_in}). For images put Flatten() before it."
             )
-        if weight.ndim == 3:  # one weight for each example
+        if w.ndim > 1:  # one weight for each example
+            weight, bias = self.read(w, at)
             return matmul(x[:, None, :], weight)[:, 0, :] + bias
-        return affine(x, weight, bias)
+        middle = at + self.n_in * self.n_out
+        return dense(x, w, start=at, middle=middle, stop=at + self.size)
 
     def output_shape(self, shape: Shape) -> Shape:
         """Replace the last axis by n_out."""
@@ -116,9 +117,9 @@ class Conv2d(Layer):
         weight = Parameter("weight", shape, sqrt(2.0 / prod(shape[1:])))
         return (weight, Parameter("bias", (self.c_out,))) if self.bias else (weight,)
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Map (batch, c_in, h, w) to (batch, c_out, h', w')."""
-        kernel = params[0]
+        kernel, *bias = self.read(w, at)
         options = {"stride": self.stride, "padding": self.padding}
         if kernel.ndim == 5:  # one kernel for each example: examples become groups of channels
             n = x.shape[0]
@@ -128,7 +129,7 @@ class Conv2d(Layer):
             y = y.reshape((n, self.c_out, *y.shape[2:]))
         else:
             y = conv2d(x, kernel, groups=self.groups, **options)
-        return y + params[1][..., :, None, None] if self.bias else y
+        return y + bias[0][..., :, None, None] if bias else y
 
     def output_shape(self, shape: Shape) -> Shape:
         """Channels c_out; height and width from kernel, stride and padding."""
@@ -155,7 +156,7 @@ class MaxPool2d(Layer):
     window: Pair
     stride: Pair | None = None
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Map (batch, c, h, w) to (batch, c, h', w')."""
         return max_pool2d(x, self.window, self.stride)
 
@@ -171,7 +172,7 @@ class AvgPool2d(Layer):
     window: Pair
     stride: Pair | None = None
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Map (batch, c, h, w) to (batch, c, h', w')."""
         return avg_pool2d(x, self.window, self.stride)
 
@@ -184,7 +185,7 @@ class AvgPool2d(Layer):
 class GlobalAvgPool2d(Layer):
     """Average of each channel over the whole image: (batch, c, h, w) to (batch, c)."""
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Average over the last two axes."""
         return global_avg_pool2d(x)
 
@@ -201,7 +202,7 @@ class Activation(Layer):
         """Apply it."""
         raise NotImplementedError
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Apply it to the inputs."""
         return self.function(x)
 
@@ -223,7 +224,7 @@ Softplus = _activation("Softplus", softplus, "log(1 + exp(x)).")
 class Flatten(Layer):
     """Each example as one vector: (batch, ...) to (batch, n)."""
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Reshape; nothing to do for vectors."""
         return x if x.ndim == 2 else x.reshape((x.shape[0], prod(x.shape[1:])))
 
@@ -248,7 +249,7 @@ class Dropout(Layer):
         if not 0 <= self.rate < 1:
             raise ValueError(f"Dropout: rate must be in [0, 1), got {self.rate}.")
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Draw the mask from the call's seed."""
         if not mode.train or self.rate == 0 or mode.collected is not None:
             return x
@@ -275,11 +276,11 @@ class BatchNorm(Layer):
         shape = (self.channels,)
         return Parameter("scale", shape, start=1.0), Parameter("shift", shape)
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Normalise by the batch in training, by the given statistics else."""
         c = (1, self.channels) + (1,) * (x.ndim - 2)
         if mode.train:
-            if params[0].ndim > 1:
+            if w.ndim > 1:
                 raise ValueError(
                     "BatchNorm in training mixes the examples of a batch, so that no example has "
                     "a gradient of its own. Use LayerNorm, or train=False with statistics."
@@ -300,7 +301,7 @@ class BatchNorm(Layer):
             mean, var = (s[: self.channels].reshape(c) for s in mode.statistics)
             mode.statistics = mode.statistics[:, self.channels :]
             centred = x - mean
-        scale, shift = (p.reshape((-1, *c[1:])) for p in params)
+        scale, shift = (p.reshape((-1, *c[1:])) for p in self.read(w, at))
         return centred * (scale / np.sqrt(var + self.eps)) + shift
 
 
@@ -324,9 +325,9 @@ class LayerNorm(Layer):
         shape = (self.width,)
         return Parameter("scale", shape, start=1.0), Parameter("shift", shape)
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Normalise the last axis."""
-        scale, shift = params
+        scale, shift = self.read(w, at)
         if scale.ndim > 1:  # one for each example
             places = (scale.shape[0],) + (1,) * (x.ndim - 2) + (self.width,)
             scale, shift = scale.reshape(places), shift.reshape(places)
@@ -360,7 +361,6 @@ class Sequential(Layer):
     def __init__(self, *layers: Layer, input_shape: Shape | None = None) -> None:
         self.layers = layers
         self.input_shape = input_shape
-        self._counts = [len(layer.declare()) for layer in layers]
 
     def declare(self) -> tuple[Parameter, ...]:
         """All parameters of all layers, named by the layer's place."""
@@ -370,12 +370,11 @@ class Sequential(Layer):
             for p in layer.declare()
         )
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Apply the layers in turn."""
-        at = 0
-        for layer, n in zip(self.layers, self._counts, strict=True):
-            x = layer.apply(params[at : at + n], x, mode)
-            at += n
+        for layer in self.layers:
+            x = layer.apply(w, at, x, mode)
+            at += layer.size
         return x
 
     def output_shape(self, shape: Shape) -> Shape:
@@ -427,10 +426,10 @@ class Residual(Layer):
             p._replace(name=f"{name}.{p.name}") for name, layer in branches for p in layer.declare()
         )
 
-    def apply(self, params: Sequence[Array], x: Array, mode: Mode) -> Array:
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Add the branches."""
-        n = len(self.body.declare())
-        return self.body.apply(params[:n], x, mode) + self.shortcut.apply(params[n:], x, mode)
+        y = self.body.apply(w, at, x, mode)
+        return y + self.shortcut.apply(w, at + self.body.size, x, mode)
 
     def output_shape(self, shape: Shape) -> Shape:
         """That of the body."""

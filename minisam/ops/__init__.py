@@ -3,7 +3,6 @@
 from minisam.ops.classification import cross_entropy
 from minisam.ops.elementwise import gelu, relu, sigmoid, silu, softplus
 from minisam.ops.numpy_rules import install
-from minisam.ops.products import affine
 from minisam.ops.reductions import log_softmax, logsumexp, softmax
 
 install()

@@ -193,15 +193,16 @@ def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     >>> tensordot(np.ones((2, 3)), np.ones((3, 4)), 1).shape
     (2, 4)
     """
-    if np.ndim(axes) == 0:
+    if not hasattr(axes, "__len__"):
         axes = (range(-axes, 0), range(axes))
     shape_a, shape_b = np.shape(a), np.shape(b)
     paired_a = [i % len(shape_a) for i in np.atleast_1d(axes[0]).tolist()]
     paired_b = [i % len(shape_b) for i in np.atleast_1d(axes[1]).tolist()]
-    if [shape_a[i] for i in paired_a] != [shape_b[i] for i in paired_b]:
+    fits = [shape_a[i] for i in paired_a] == [shape_b[i] for i in paired_b]
+    if not fits or len(set(paired_a)) < len(paired_a) or len(set(paired_b)) < len(paired_b):
         raise ShapeError(
-            f"tensordot: axes {paired_a} of shape {shape_a} do not fit axes {paired_b} of shape "
-            f"{shape_b}: paired axes must have one length."
+            f"tensordot: axes {paired_a} of shape {shape_a} do not pair with axes {paired_b} "
+            f"of shape {shape_b}: each pair must have one length, and no axis may occur twice."
         )
     free_a = [i for i in range(len(shape_a)) if i not in paired_a]
     free_b = [i for i in range(len(shape_b)) if i not in paired_b]
@@ -224,6 +225,23 @@ def inner(a: Array, b: Array) -> Array:
     if np.ndim(a) == 0 or np.ndim(b) == 0:
         return np.multiply(a, b)
     return tensordot(a, b, (-1, -1))
+
+
+def dot(a: Array, b: Array) -> Array:
+    """Sum products over the last axis of a and the last but one of b (the only one of a vector).
+
+    For matrices and vectors this is ``a @ b``; with more axes `matmul` pairs the leading ones,
+    and dot does not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dot(np.ones((5, 2, 3)), np.ones((4, 3, 2))).shape
+    (5, 2, 4, 2)
+    """
+    if np.ndim(a) == 0 or np.ndim(b) == 0:
+        return np.multiply(a, b)
+    return matmul(a, b) if np.ndim(b) < 3 else tensordot(a, b, (-1, -2))
 
 
 def outer(a: Array, b: Array) -> Array:

@@ -278,8 +278,8 @@ def slogdet(a: Array) -> SlogdetResult:
     --------
     >>> import numpy as np, minisam as ms
     >>> ms.grad(lambda a: np.linalg.slogdet(a).logabsdet)(np.array([[2.0, 2.0], [1.0, 2.0]]))
-    array([[-0.5 ,  0.  ],
-           [ 0.  ,  0.25]])
+    array([[ 1. , -0.5],
+           [-1. ,  1. ]])
     """
     logabsdet = checked("slogdet", logdet_op, a)
     return SlogdetResult(np.linalg.slogdet(value_of(a))[0], logabsdet)

@@ -32,7 +32,7 @@ SAME_NAME = {
     ),
     indexing: "take take_along_axis sort repeat tile roll split",
     diagonals: "diag diagonal trace tril triu",
-    einsum: "einsum tensordot inner outer kron",
+    einsum: "einsum tensordot dot inner outer kron",
 }
 LINALG = {linalg: "solve inv det slogdet norm", symmetric: "cholesky eigh eigvalsh"}
 CONSTANT = (
@@ -43,7 +43,7 @@ CONSTANT = (
 )
 METHODS = (
     "sum mean max min prod var std cumsum reshape ravel transpose swapaxes squeeze clip repeat "
-    "take trace diagonal dot sort argmax argmin argsort"
+    "take trace diagonal dot argmax argmin argsort"
 )
 
 
@@ -97,9 +97,6 @@ def install() -> None:
     for module, names in LINALG.items():
         for name in names.split():
             NUMPY_RULES[getattr(np.linalg, name)] = getattr(module, name)
-    NUMPY_RULES[np.dot] = lambda a, b: (
-        a * b if np.ndim(a) == 0 or np.ndim(b) == 0 else products.matmul(a, b)
-    )
     NUMPY_RULES[np.vdot] = lambda a, b: products.matmul(shapes.ravel(a), shapes.ravel(b))
     NUMPY_RULES[np.copy] = lambda t, **_: t
     for name in METHODS.split():

@@ -1,9 +1,10 @@
-"""Products of arrays: matmul, the affine map of a layer, and sums of products by index."""
+"""Products of arrays: matmul, and the affine map of a layer."""
 
 import numpy as np
 
 from minisam.arrays import Array
-from minisam.autodiff.primitive import bilinear, primitive
+from minisam.autodiff.parts import Part, section
+from minisam.autodiff.primitive import Primitive, bilinear, primitive
 from minisam.ops.domains import cases
 
 
@@ -53,60 +54,44 @@ matmul = bilinear(
 )
 
 
-def _affine_pull(i: int, ct: Array, y: Array, x: Array, w: Array, b: Array) -> Array:
+def _dense(x: Array, w: Array, start: int, middle: int, stop: int) -> Array:
+    y = x @ w[start:middle].reshape((x.shape[1], stop - middle))
+    y += w[middle:stop]
+    return y
+
+
+def _dense_pull(
+    i: int, ct: Array, y: Array, x: Array, w: Array, start: int, middle: int, stop: int
+) -> Array | list[Part]:
     if i == 0:
-        return ct @ w.T
-    if i == 1:
-        return x.T @ ct
-    return ct.sum(axis=0)
+        weight = section(w, start=start, stop=middle, shape=(x.shape[1], stop - middle))
+        return ct @ weight.T
+    weight, bias = x.T @ ct, ct.sum(axis=0)
+    return [
+        Part(slice(start, middle), weight.reshape(-1), w),
+        Part(slice(middle, stop), bias, w),
+    ]
 
 
-def _affine_push(tangents: list[Array | None], y: Array, x: Array, w: Array, b: Array) -> Array:
-    tx, tw, tb = tangents
-    terms = [] if tx is None else [tx @ w]
-    if tw is not None:
-        terms.append(x @ tw)
-    if tb is not None:
-        terms.append(np.broadcast_to(tb, y.shape))
-    out = terms[0]
-    for term in terms[1:]:
-        out = out + term
-    return out
+def _dense_push(
+    tangents: list[Array | None], y: Array, x: Array, w: Array, start: int, middle: int, stop: int
+) -> Array:
+    tx, tw = tangents
+    along_w = None if tw is None else dense(x, tw, start=start, middle=middle, stop=stop)
+    if tx is None:
+        return along_w
+    along_x = tx @ section(w, start=start, stop=middle, shape=(x.shape[1], stop - middle))
+    return along_x if along_w is None else along_x + along_w
 
 
-affine_op = primitive(
-    "affine",
-    lambda x, w, b: x @ w + b,
-    _affine_pull,
-    _affine_push,
-    domain=cases((((5, 3), (3, 2), (2,)), {}), (((1, 1), (1, 4), (4,)), {})),
-    doc="x @ w + b for matrices x and w: one record instead of two.",
+dense: Primitive = primitive(
+    "dense",
+    _dense,
+    _dense_pull,
+    _dense_push,
+    domain=cases(
+        (((5, 3), (10,)), {"start": 1, "middle": 7, "stop": 9}),
+        (((1, 1), (8,)), {"start": 0, "middle": 4, "stop": 8}),
+    ),
+    doc="x @ W + b, with W and b read from a parameter vector: a layer in one record, not four.",
 )
-
-
-def affine(x: Array, w: Array, b: Array) -> Array:
-    """Apply a layer's affine map, ``x @ w + b``.
-
-    Parameters
-    ----------
-    x : array, (batch, n_in) or (..., n_in)
-        Inputs.
-    w : array, (n_in, n_out)
-        Weight; with leading axes it is one weight per example.
-    b : array, (n_out,)
-        Bias, with the leading axes of ``w``.
-
-    Returns
-    -------
-    array, (batch, n_out)
-        Outputs.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> affine(np.ones((1, 2)), np.eye(2), np.array([1.0, 0.0]))
-    array([[2., 1.]])
-    """
-    if x.ndim == 2 and w.ndim == 2:
-        return affine_op(x, w, b)
-    return matmul(x, w) + (b if w.ndim == 2 else np.expand_dims(b, -2))

@@ -2,13 +2,20 @@
 
 from minisam.sam.gradient import sam_gradient, sam_gradient_through, value_and_sam_gradient
 from minisam.sam.methods import ERM, SAM, Gradient, Method
-from minisam.sam.perturbation import asam_metric, conjugate, epsilon_hat, jacobian_product
+from minisam.sam.perturbation import (
+    NonFiniteError,
+    asam_metric,
+    conjugate,
+    epsilon_hat,
+    jacobian_product,
+)
 
 __all__ = [
     "ERM",
     "SAM",
     "Gradient",
     "Method",
+    "NonFiniteError",
     "asam_metric",
     "conjugate",
     "epsilon_hat",

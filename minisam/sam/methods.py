@@ -6,7 +6,7 @@ after, also when the loss raises at the perturbed point.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -64,7 +64,7 @@ class Method:
     p: float = 2
     order: int = 1
     eta: float | None = None
-    groups: Groups | None = field(default=None, repr=False)
+    groups: Groups | None = None
 
     def __post_init__(self) -> None:
         conjugate(self.p)
@@ -72,6 +72,8 @@ class Method:
             raise ValueError(f"{self.name}: rho must be a finite number >= 0, got {self.rho}.")
         if self.order not in (1, 2):
             raise ValueError(f"{self.name}: order must be 1 or 2, got {self.order!r}.")
+        if self.eta is not None and not 0 <= self.eta < np.inf:
+            raise ValueError(f"{self.name}: eta must be a finite number >= 0, got {self.eta}.")
 
     def init(self, w: Array) -> dict[str, Array]:
         """Return the state before the first step."""
@@ -101,7 +103,7 @@ class Method:
         Raises
         ------
         ValueError
-            The gradient is not finite.
+            The batch is empty; or the gradient is not finite and the method climbs.
 
         Examples
         --------
@@ -112,7 +114,10 @@ class Method:
         """
 
         def loss(w: Array) -> Array:
-            return mean(losses(w))
+            each = losses(w)
+            if each.size == 0:
+                raise ValueError(f"{self.name}: the batch is empty, so it has no mean loss.")
+            return mean(each)
 
         # At ρ = 0 the climb ends where it began, and second order adds nothing.
         second = self.order == 2 and self.rho > 0
@@ -181,6 +186,6 @@ def SAM(
     Examples
     --------
     >>> SAM(rho=0.1)
-    Method(name='SAM', policy=Always(), rho=0.1, p=2, order=1, eta=None)
+    Method(name='SAM', policy=Always(), rho=0.1, p=2, order=1, eta=None, groups=None)
     """
     return Method("SAM", Always(), rho, p, order, eta, groups)

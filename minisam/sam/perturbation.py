@@ -1,6 +1,6 @@
 """Equation (2): the perturbation that raises the linearised loss the most within the p-ball."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -63,8 +63,8 @@ def epsilon_hat(
         = \rho\, \mathrm{sign}(g)\, |g|^{q-1} \big/ \left(\|g\|_q^q\right)^{1/p},
         \qquad 1/p + 1/q = 1.
 
-    Because q/p = q - 1, this is ρ sign(g) (a/‖a‖_q)^(q-1) with a = |g|/max|g|, which neither
-    overflows nor underflows: that form is computed.
+    It does not change when g is scaled, so a = |g|/max|g| takes the place of |g|: the sum of a^q
+    lies between 1 and the number of entries, and nothing overflows.
 
     Parameters
     ----------
@@ -75,27 +75,31 @@ def epsilon_hat(
     p : float
         Exponent of the ball, in [1, inf].
     metric : array, optional
-        Positive T of ASAM (Kwon et al. 2021), of g's shape: the ball is ‖ε/T‖_p <= ρ, and its
-        solution T ε̂(T g). A constant: it is not differentiated.
+        T >= 0 of ASAM (Kwon et al. 2021), of g's shape and dtype: the ball is ‖ε/T‖_p <= ρ, and
+        its solution T ε̂(T g). Where T is 0, so is ε̂. A constant: it is not differentiated.
     groups : sequence of slice, optional
         Take the norm of each of these slices of a vector ``g`` separately (then ‖ε̂‖_2 is
-        ρ √len(groups) for p = 2). They must tile ``g``. By default one norm over all.
+        ρ √len(groups) for p = 2). They must tile ``g`` in order, without a gap. By default one
+        norm over all.
 
     Returns
     -------
     array
         ε̂, of g's shape and dtype, with ‖ε̂‖_p = ρ and gᵀε̂ = ρ‖g‖_q. It does not change when g is
-        scaled. For g = 0 it is 0. For p = 1, ties of the largest |g_i| share ρ equally, the limit
-        p → 1⁺; for p = inf, coordinates with g_i = 0 stay 0, the limit p → ∞.
+        scaled. For g = 0 it is 0, and its derivative is taken as 0. For p = 1, ties of the largest
+        |g_i| share ρ equally, the limit p → 1⁺; for p = inf, coordinates with g_i = 0 stay 0, the
+        limit p → ∞.
 
     Raises
     ------
     ValueError
-        p < 1, or ρ < 0.
+        p < 1, ρ < 0 or not finite, or a metric with a negative or non-finite entry.
     NonFiniteError
-        g has a NaN or an infinity.
+        g has a NaN or an infinity; a ValueError, too.
+    TypeError
+        g is not of real floats, or the metric of another dtype.
     ShapeError
-        The metric has another shape than ``g``.
+        The metric has another shape than ``g``, or the groups do not tile it.
 
     Examples
     --------
@@ -108,46 +112,71 @@ def epsilon_hat(
     >>> epsilon_hat(g, rho=0.5, p=1)
     array([ 0. , -0.5,  0. ])
     """
-    q = conjugate(p)
-    if not rho >= 0 or rho == np.inf:
-        raise ValueError(f"rho must be a finite number >= 0, got {rho}.")
-    if not hasattr(g, "dtype"):
-        g = np.asarray(g)
-    if metric is not None:
-        metric = _checked(metric, g)
-        g = metric * g
-    if groups is None:
-        out = _solve(g, float(rho), float(p), q)
-    else:
-        out = np.concatenate([_solve(g[s], float(rho), float(p), q) for s in groups])
-    return out if metric is None else metric * out
+    q, rho = conjugate(p), _radius(rho)
+    g = _floats(g)
+    return _in_balls(lambda g: _solve(g, rho, float(p), q), (g,), metric, groups)
 
 
 def _solve(g: Array, rho: float, p: float, q: float) -> Array:
+    """Solve in one ball without a metric."""
     top = _largest(g)
-    scale = top + (top == 0).astype(top.dtype)  # g = 0 has the solution 0, without dividing by 0
-    if p == 2:
-        scaled = g / scale
-        length = np.sqrt((scaled * scaled).sum()) if scaled.ndim else np.abs(scaled)
-        return scaled * (rho / (length + (value_of(length) == 0)))
-    signs = np.sign(value_of(g))
+    if top == 0:
+        return np.zeros_like(value_of(g))
     if p == 1:
-        ties = (abs(value_of(g)) == top) & (top > 0)
-        return signs * ties * (rho / max(int(ties.sum()), 1))
+        ties = abs(value_of(g)) == top
+        return np.sign(value_of(g)) * ties * (rho / int(ties.sum()))
     if p == np.inf:
-        return signs * rho
-    a = np.abs(g) / scale
-    zero = value_of(a) == 0
-    a = np.where(zero, 1, a)  # 0^(q-1) has infinite slope for q < 2; these entries stay 0
-    norm = (np.where(zero, 0, a) ** q).sum() ** (1 / q) if not zero.all() else 1.0
-    return signs * (rho * (a / norm) ** (q - 1))
+        return np.sign(value_of(g)) * rho
+    scaled = g / top
+    if p == 2:
+        return scaled * (rho / np.sqrt((scaled * scaled).sum()))
+    signs = np.sign(value_of(scaled))
+    # 0^(q-1) has infinite slope for q < 2: these entries stay 0, and 1^(q-1) takes their place.
+    a = np.where(signs == 0, 1, np.abs(scaled))
+    total = (a**q * (signs != 0)).sum()
+    return signs * (rho * a ** (q - 1) / total ** (1 / p))
+
+
+def _in_balls(
+    solve: Callable[..., Array],
+    arrays: tuple[Array, ...],
+    metric: Array | None,
+    groups: Groups | None,
+) -> Array:
+    """Solve in every group, in the coordinates ε/T in which the metric's ball is a plain one."""
+    shape = arrays[0].shape
+    if metric is not None:
+        metric = _checked_metric(metric, arrays[0])
+        arrays = tuple(metric * x for x in arrays)
+    if groups is None:
+        out = solve(*arrays)
+    else:
+        _check_tiling(groups, shape)
+        out = np.concatenate([solve(*(x[s] for x in arrays)) for s in groups])
+    return out if metric is None else metric * out
+
+
+def _radius(rho: float) -> float:
+    if not 0 <= rho < np.inf:
+        raise ValueError(f"rho must be a finite number >= 0, got {rho}.")
+    return float(rho)
+
+
+def _floats(g: Array) -> Array:
+    if not hasattr(g, "dtype"):
+        g = np.asarray(g)
+    if g.dtype.kind != "f":
+        raise TypeError(
+            f"the gradient has dtype {g.dtype}; ε̂ needs real floats. Cast it: g.astype('float64')."
+        )
+    return g
 
 
 def _largest(g: Array) -> Array:
-    """Return max |g|, refusing gradients that are not finite."""
+    """Return max |g|, refusing gradients that are not finite; 0 if there are no entries."""
     g = value_of(g)
     if g.size == 0:
-        return np.ones((), dtype=g.dtype)
+        return np.zeros((), dtype=g.dtype)
     top = np.maximum(g.max(), -g.min())
     if not np.isfinite(top):
         bad = int(g.size - np.isfinite(g).sum())
@@ -158,13 +187,44 @@ def _largest(g: Array) -> Array:
     return top
 
 
-def _checked(metric: Array, g: Array) -> Array:
+def _checked_metric(metric: Array, g: Array) -> Array:
     metric = value_of(metric)
-    if np.shape(metric) != g.shape:
+    if not hasattr(metric, "dtype"):
+        metric = np.asarray(metric, dtype=g.dtype)
+    if metric.shape != g.shape:
         raise ShapeError(
-            f"the metric has shape {np.shape(metric)}, the gradient {g.shape}; they must be equal."
+            f"the metric has shape {metric.shape}, the gradient {g.shape}; they must be equal."
+        )
+    if metric.dtype != g.dtype:
+        raise TypeError(
+            f"the metric has dtype {metric.dtype}, the gradient {g.dtype}. Cast it: "
+            f"metric.astype('{g.dtype}')."
+        )
+    if metric.size and not (metric.min() >= 0 and metric.max() < np.inf):
+        raise ValueError(
+            f"the metric has entries from {metric.min()} to {metric.max()}; they are lengths: "
+            "finite, and not negative."
         )
     return metric
+
+
+def _check_tiling(groups: Groups, shape: tuple[int, ...]) -> None:
+    if len(shape) != 1:
+        raise ShapeError(f"groups are slices of a vector, but the gradient has shape {shape}.")
+    at = 0
+    for group in groups:
+        start, stop, step = group.indices(shape[0])
+        if (start, step) != (at, 1) or stop < start:
+            raise ShapeError(
+                f"the groups must tile a gradient of {shape[0]} entries in order: {group} comes "
+                f"where slice({at}, …) is due."
+            )
+        at = stop
+    if at != shape[0] or not groups:
+        raise ShapeError(
+            f"the groups must tile a gradient of {shape[0]} entries: slice({at}, {shape[0]}) is "
+            "in none of them."
+        )
 
 
 def jacobian_product(
@@ -199,28 +259,36 @@ def jacobian_product(
         g_i = 0 with p > 2 the slope of ε̂ is infinite; that coordinate's diagonal entry is taken
         as 0.
 
+    Raises
+    ------
+    ValueError, TypeError, ShapeError
+        As `epsilon_hat`; and v has another shape than ``g``.
+
     Examples
     --------
     >>> import numpy as np
     >>> jacobian_product(np.array([0.0, 2.0]), np.array([1.0, 1.0]), rho=1.0)
     array([0.5, 0. ])
     """
-    if metric is not None:
-        scaled = jacobian_product(metric * g, metric * v, rho, p, groups=groups)
-        return metric * scaled
-    if groups is not None:
-        parts = [jacobian_product(g[s], v[s], rho, p) for s in groups]
-        return np.concatenate(parts)
-    q = conjugate(p)
+    q, rho = conjugate(p), _radius(rho)
+    g = _floats(g)
+    if np.shape(v) != g.shape:
+        raise ShapeError(f"the vector has shape {np.shape(v)}, the gradient {g.shape}.")
+    return _in_balls(lambda g, v: _push(g, v, rho, float(p), q), (g, v), metric, groups)
+
+
+def _push(g: Array, v: Array, rho: float, p: float, q: float) -> Array:
+    """Multiply by ∂ε̂/∂g in one ball without a metric."""
     top = _largest(g)
     if q in (1.0, np.inf) or top == 0:
-        return np.zeros_like(g)
-    a = np.abs(g) / top
-    norm = (a**q).sum() ** (1 / q)
-    u = np.sign(g) * (a / norm) ** (q - 1)
+        return np.zeros_like(v)
+    a, v = np.abs(g) / top, v / top  # v is most often another gradient, of about this scale
+    u = _solve(g, 1.0, p, q)
+    total = (a**q).sum()
     zero = a == 0
-    diagonal = np.where(zero, 1.0 if q == 2 else 0.0, np.where(zero, 1, a / norm) ** (q - 2))
-    return (float(rho) * (q - 1) / (norm * top)) * (diagonal * v - u * (u * v).sum())
+    diagonal = np.where(zero, 1.0 if q == 2 else 0.0, np.where(zero, 1, a) ** (q - 2))
+    diagonal = diagonal / total ** (1 - 2 / q)
+    return (rho * (q - 1) / total ** (1 / q)) * (diagonal * v - u * (u * v).sum())
 
 
 def asam_metric(w: Array, eta: float = 0.01) -> Array:
@@ -231,7 +299,7 @@ def asam_metric(w: Array, eta: float = 0.01) -> Array:
     w : array
         Parameters.
     eta : float
-        η > 0; without it a weight that is 0 would never be perturbed.
+        η >= 0, finite; with 0, a weight that is 0 is not perturbed.
 
     Returns
     -------
@@ -239,13 +307,18 @@ def asam_metric(w: Array, eta: float = 0.01) -> Array:
         Of w's shape and dtype. Nearly invariant to a rescaling of the weights that leaves the
         network's function as it is.
 
+    Raises
+    ------
+    ValueError
+        η < 0 or not finite.
+
     Examples
     --------
     >>> import numpy as np
     >>> asam_metric(np.array([-1.0, 0.0]))
     array([1.01, 0.01])
     """
-    if not eta >= 0:
-        raise ValueError(f"asam_metric: eta must be >= 0, got {eta}.")
-    metric: Any = np.abs(value_of(w)) + eta
+    if not 0 <= eta < np.inf:
+        raise ValueError(f"eta must be a finite number >= 0, got {eta}.")
+    metric: Any = np.abs(value_of(w)) + float(eta)
     return metric

@@ -19,7 +19,7 @@ def test_a_seed_is_a_mask(seed):
 
 
 def test_seeds_differ():
-    masks = [dropout(np.ones(64), 0.5, s).tobytes() for s in (0, 1, (0, 1), (1, 0))]
+    masks = [dropout(np.ones(64), 0.5, s).tobytes() for s in (0, 1, (1, 2), (2, 1))]
     assert len(set(masks)) == 4
 
 
@@ -70,8 +70,9 @@ def test_dtype(dtype):
     assert dropout(x[0, 0], 0.3, 0).dtype == dtype
 
 
-def test_integers_and_lists_become_floats():
-    np.testing.assert_array_equal(dropout([1, 1, 1, 1], 0.6, 1), dropout(np.ones(4), 0.6, 1))
+def test_integers_become_floats():
+    ones = np.ones(9, dtype=int)
+    np.testing.assert_array_equal(dropout(ones, 0.6, 1), dropout(np.ones(9), 0.6, 1))
 
 
 @pytest.mark.parametrize("shape", [(), (0, 3), (2, 3)])

@@ -1,0 +1,67 @@
+"""The command line: ``minisam train`` and ``minisam verify``.
+
+Results go to stdout; progress and errors go to stderr. Exit codes: 0 done, 1 failed (or an equation
+does not hold), 2 wrong arguments, 130 interrupted. A command is imported when it is called, so that
+``minisam --help`` costs little more than importing NumPy.
+"""
+
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from importlib import import_module
+
+from minisam.cli.arguments import Refused, parse
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments, without the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        Exit code: 0, 1 (failed), 2 (wrong arguments) or 130 (interrupted).
+
+    Examples
+    --------
+    >>> main(["train", "--help"])
+    usage: minisam train [-h] [--data NAME] ...
+    0
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a λ must not end a run whose output is ASCII
+            stream.reconfigure(errors="replace")
+    try:
+        return _call(parse(sys.argv[1:] if argv is None else list(argv)))
+    except SystemExit as stop:  # argparse leaves in this way after --help and --version
+        return int(stop.code or 0)
+    except Refused as refused:
+        print(refused, file=sys.stderr)
+        return refused.code
+
+
+def _call(args: Namespace) -> int:
+    """Run the command; what the library refuses becomes a message and an exit code."""
+    from minisam.data import DamagedFileError
+    from minisam.sam.perturbation import NonFiniteError
+    from minisam.training import CheckpointError, DivergedError
+
+    who = f"minisam {args.command}"
+    try:
+        code: int = import_module(f"minisam.cli.{args.command}").run(args)
+    except CheckpointError as error:
+        hint = "On the command line, --no-resume overwrites it and --out names another folder."
+        raise Refused(f"{who}: {error} {hint}", 1) from error
+    except (OSError, ImportError, DamagedFileError, DivergedError, NonFiniteError) as error:
+        raise Refused(f"{who}: {error}", 1) from error
+    except ValueError as error:
+        raise Refused(f"{who}: {error} See '{who} --help'.", 2) from error
+    except KeyboardInterrupt:
+        raise Refused(f"{who}: interrupted.", 130) from None
+    return code

@@ -1,0 +1,251 @@
+"""``minisam train``: train with one method, beside it by ERM, and compare what came out."""
+
+import json
+import math
+import os
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from minisam import data, nn, optimizers, sam
+from minisam.arrays import Array
+from minisam.cli.arguments import Refused
+from minisam.cli.table import table
+from minisam.data import Dataset
+from minisam.nn.layer import Layer
+from minisam.optimizers import SGD
+from minisam.sam import Method
+from minisam.sharpness import one_step, top_eigenvalues
+from minisam.training import DivergedError, Run, evaluate, load_checkpoint, train
+from minisam.training.loop import PARAMETERS, statistics_at
+
+SHARPNESS_EXAMPLES = 1000
+# Convolutions remember much for Hessian-vector products: memory grows with examples × inputs.
+SHARPNESS_INPUTS = 200_000
+
+ROWS = (
+    ("epochs", "epochs", "{}"),
+    ("train loss", "train_loss", "{:.4f}"),
+    ("train accuracy", "train_accuracy", "{:.2%}"),
+    ("test loss", "test_loss", "{:.4f}"),
+    ("test accuracy", "test_accuracy", "{:.2%}"),
+    ("λmax before", "lambda_max_before", "{:.3g}"),
+    ("λmax after", "lambda_max_after", "{:.3g}"),
+    ("one-step sharpness before", "one_step_before", "{:.3g}"),
+    ("one-step sharpness after", "one_step_after", "{:.3g}"),
+    ("gradient evaluations", "evaluations", "{:,.0f}"),
+    ("seconds", "seconds", "{:.2f}"),
+)
+
+
+def run(args: Namespace) -> int:
+    """Train, print the table, write what is to be kept.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From `minisam.cli.arguments.parse`.
+
+    Returns
+    -------
+    int
+        0; everything else is an exception.
+
+    Raises
+    ------
+    ValueError
+        An argument is out of range, or does not go with the others.
+    OSError, ImportError
+        A file or a library is missing, or the results cannot be written.
+    DivergedError, CheckpointError
+        As `minisam.train`.
+    Refused
+        The user interrupted.
+    """
+    job = _job(args)
+    try:
+        # Training looks at every loss itself, and says more than NumPy's warnings would.
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            runs = _runs(job)
+            results = _results(job, runs)
+    except KeyboardInterrupt:
+        raise Refused(_interrupted(job), 130) from None
+    lines = [[head, *(form.format(row[key]) for row in results)] for head, key, form in ROWS]
+    print(table([["", *runs], *lines], "<" + ">" * len(runs)))
+    print(
+        f"Sharpness is measured on {len(job.rows):,} of the {len(job.data.x_train):,} training "
+        "examples: λmax is the largest\neigenvalue of the loss's Hessian, one-step sharpness is "
+        f"L(w + ε̂) - L(w) at ρ = {args.rho:g}, p = {args.p:g}."
+    )
+    _write_history(job, runs, results)
+    figure = _figure(job, runs)
+    if not args.quiet:
+        print(f"{figure}\nHistory and checkpoints: {job.out}")
+    return 0
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What all runs of one command share."""
+
+    args: Namespace
+    data: Dataset
+    model: Layer
+    method: Method
+    optimizer: SGD
+    out: Path
+    rows: Array
+    """The training examples on which sharpness is measured."""
+
+
+def _job(args: Namespace) -> _Job:
+    """Make all that a bad argument can refuse, before anything is trained or written."""
+    method = sam.SAM(args.rho, args.p, args.order, args.eta)  # ERM is measured in this ball, too
+    if args.method == "erm":
+        if args.order != 1 or args.eta is not None:
+            raise ValueError("--order and --eta change SAM; erm has no use for them.")
+        method = sam.ERM()
+    schedule = {"cosine": optimizers.cosine, "constant": optimizers.constant}[args.schedule]
+    optimizer = SGD(schedule(args.lr), args.momentum, weight_decay=args.weight_decay)
+    kept = {"train": args.train, "test": args.test, "seed": args.seed}
+    examples = data.load(args.data, root=args.root, dtype=args.dtype, **kept)
+    model = _model(args, examples)
+    most = SHARPNESS_EXAMPLES
+    if args.model != "mlp":
+        most = min(most, max(100, SHARPNESS_INPUTS // examples.x_train[0].size))
+    # Drawn at random, because a file may be sorted by class.
+    rows = np.random.default_rng(0).permutation(len(examples.x_train))[:most]
+    out = Path(args.out or f"runs/{args.data}-{args.model}-{args.method}-seed{args.seed}")
+    there = next(folder for folder in (out, *out.parents) if folder.exists())
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise PermissionError(f"cannot write to {out}. Name another folder with --out.")
+    return _Job(args, examples, model, method, optimizer, out, rows)
+
+
+def _model(args: Namespace, examples: Dataset) -> Layer:
+    shape = examples.x_train.shape[1:]
+    if args.model == "mlp":
+        hidden = (64, 64) if args.hidden is None else args.hidden
+        return nn.mlp([math.prod(shape), *hidden, examples.classes])
+    if args.hidden is not None:
+        raise ValueError(f"--hidden shapes the mlp, not the {args.model}.")
+    if len(shape) != 3:
+        raise ValueError(
+            f"the {args.model} needs images, but one example of {examples.name!r} has shape "
+            f"{shape}. Use --model mlp."
+        )
+    build = nn.cnn if args.model == "cnn" else nn.resnet
+    return build(shape, examples.classes)
+
+
+def _runs(job: _Job) -> dict[str, Run]:
+    """Train with the method, and by ERM for as many epochs and for as many gradients."""
+    epochs, name = job.args.epochs, job.method.name
+    runs = {name: _fit(job, name, job.method, epochs, "checkpoint.npz")}
+    if job.args.compare and job.args.method != "erm":
+        erm = _fit(job, "ERM (same epochs)", sam.ERM(), epochs, "checkpoint-erm-epochs.npz")
+        runs["ERM (same epochs)"] = erm
+        same = round(epochs * runs[name].evaluations / erm.evaluations)
+        name = "ERM (same gradients)"
+        runs[name] = _fit(job, name, sam.ERM(), same, "checkpoint-erm-gradients.npz")
+    return runs
+
+
+def _fit(job: _Job, name: str, method: Method, epochs: int, file: str) -> Run:
+    """Train, or go on training, and say so in one line."""
+    args, path = job.args, job.out / file
+    done = load_checkpoint(path).meta["epoch"] if args.resume and path.exists() else 0
+    run = train(
+        job.model,
+        job.data,
+        method,
+        job.optimizer,
+        epochs=epochs,
+        batch_size=args.batch_size,
+        seed=args.seed,
+        checkpoint=path,
+        resume=args.resume,
+        progress=not args.quiet,
+    )
+    if not args.quiet:
+        before = f" ({done} of them before, from {path})" if done else ""
+        spent = f"{run.evaluations:,.0f} gradients, {run.seconds:.2f} s"
+        accuracy = f"test accuracy {run.history[-1]['test_accuracy']:.2%}"
+        print(f"{name}: {epochs} epochs{before}, {spent}, {accuracy}", file=sys.stderr)
+    return run
+
+
+def _results(job: _Job, runs: Mapping[str, Run]) -> list[dict[str, Any]]:
+    """Measure what the table shows: every run's end, and the start they have in common."""
+    x, y = job.data.x_train, job.data.y_train
+    before = _sharpness(job, job.model.init((job.args.seed, PARAMETERS), x.dtype), "before")
+    results = []
+    for name, run in runs.items():
+        loss, accuracy = evaluate(job.model, run.w, x, y, run.statistics)
+        test = {key: run.history[-1][key] for key in ("test_loss", "test_accuracy")}
+        # Training looks at the loss before each step, so that nobody has seen it after the last.
+        if not math.isfinite(loss + test["test_loss"]):
+            raise DivergedError(f"{name}: the loss after the last step is not finite. Lower --lr.")
+        end = {"train_loss": loss, "train_accuracy": accuracy, **test}
+        after = _sharpness(job, run.w, "after")
+        cost = {"evaluations": run.evaluations, "seconds": run.seconds}
+        results.append({"epochs": len(run.history), **end, **before, **after, **cost})
+    return results
+
+
+def _sharpness(job: _Job, w: Array, when: str) -> dict[str, float]:
+    """Measure λmax and SAM's one-step sharpness; batch norm keeps its statistics at ``w``."""
+    statistics = statistics_at(job.model, w, job.data.x_train)
+    x, y = job.data.x_train[job.rows], job.data.y_train[job.rows]
+
+    def loss(w: Array) -> Array:
+        return np.mean(nn.cross_entropy(job.model(w, x, statistics=statistics), y))
+
+    return {
+        f"lambda_max_{when}": float(top_eigenvalues(loss, w)[0]),
+        f"one_step_{when}": one_step(loss, w, job.args.rho, job.args.p),
+    }
+
+
+def _interrupted(job: _Job) -> str:
+    if not list(job.out.glob("checkpoint*.npz")):
+        return "minisam train: interrupted before an epoch was finished; there is no checkpoint."
+    again = shlex.join(["minisam", *(a for a in job.args.argv if a != "--no-resume")])
+    kept = f"The checkpoint of the last finished epoch is kept in {job.out}"
+    return f"minisam train: interrupted. {kept}; to go on from it: {again}"
+
+
+def _write_history(job: _Job, runs: Mapping[str, Run], results: list[dict[str, Any]]) -> None:
+    hidden = ("command", "argv", "quiet")
+    settings = {k: v for k, v in vars(job.args).items() if k not in hidden}
+    entries = [
+        {"name": name, "result": result, "settings": run.settings, "history": run.history}
+        for (name, run), result in zip(runs.items(), results, strict=True)
+    ]
+    text = json.dumps({"settings": settings, "runs": entries})
+    # JSON knows no infinity, which p may be, and no NaN: they become strings.
+    text = json.dumps(json.loads(text, parse_constant=str), indent=1, allow_nan=False)
+    beside = job.out / f".history.json.{os.getpid()}.new"
+    try:
+        beside.write_text(text + "\n", encoding="utf-8")
+        os.replace(beside, job.out / "history.json")
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def _figure(job: _Job, runs: Mapping[str, Run]) -> str:
+    from minisam.plots import training_figure
+
+    title = f"{job.args.model} on {job.args.data}, seed {job.args.seed}"
+    histories = {name: run.history for name, run in runs.items()}
+    try:
+        png, svg = training_figure(histories, job.out / "figure.png", title=title)
+    except ImportError as error:
+        return f"No figure. {error}"
+    return f"Figure: {png}, {svg.name}"
