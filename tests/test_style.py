@@ -9,9 +9,21 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ORDER = (
-    "arrays autodiff ops nn sam optimizers sharpness sde data training equations plots cli"
-).split()
+ORDER = [
+    "arrays",
+    "autodiff",
+    "ops",
+    "nn",
+    "sam",
+    "optimizers",
+    "sharpness",
+    "sde",
+    "data",
+    "training",
+    "equations",
+    "plots",
+    "cli",
+]
 SOURCES = sorted((ROOT / "minisam").rglob("*.py"))
 
 

@@ -39,8 +39,8 @@ def check_grads(
     f : callable
         ``f(*args)`` returns one array of floats, of any shape.
     args : tuple
-        Where to check. The arrays of floats are the variables, all of one dtype (float32 or
-        float64); everything else is passed as it is. Keep away from kinks.
+        Where to check. The NumPy arrays of floats are the variables, all of one dtype (float32
+        or float64); everything else is passed as it is. Keep away from kinks.
     order : int
         The highest derivative to check, at least 1.
     modes : iterable of str
@@ -83,7 +83,9 @@ def check_grads(
     - *aliasing*: a derivative shares no memory with them or with another result;
     - *layout*: strided and contiguous arguments give the same.
 
-    Arrays without elements are checked for shapes and dtypes, which is all they have.
+    Numbers must agree to 1e-11 with a complex step, to 1e-8 and the estimated error with a
+    difference quotient, and to 1e-4 in float32: relative to the element, whatever the size of the
+    array. Arrays without elements are checked for shapes and dtypes, which is all they have.
 
     Examples
     --------

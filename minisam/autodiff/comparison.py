@@ -22,8 +22,10 @@ ADJOINT = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
 """Error allowed to ⟨ū, J v⟩ = ⟨Jᵀ ū, v⟩, relative to the sum of the terms' magnitudes."""
 
 FULL = 32
-"""Up to this many variables (and outputs) all of the Jacobian is compared; beyond it random
-directions are, and only a failure is traced to its coordinate."""
+"""Up to this many variables (and outputs) all of the Jacobian is compared. Beyond it a random
+direction is, and only a failure is traced to its coordinate: the pushforward still element by
+element, the pullback summed over the direction. The adjoint identity, which holds to rounding,
+makes up for what that sum hides, so check large arrays in both modes."""
 
 
 class _Derivative(NamedTuple):

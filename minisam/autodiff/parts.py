@@ -46,7 +46,7 @@ def is_basic(index: Any) -> bool:
 def _assemble(*arrays: Array, indices: tuple[Any, ...], like: Array) -> Array:
     if tiles(indices, like.shape):
         return np.concatenate(arrays)
-    out = np.zeros_like(like)
+    out = np.zeros_like(like, dtype=arrays[0].dtype)
     for index, array in zip(indices, arrays, strict=True):
         if is_basic(index):
             out[index] += array

@@ -16,7 +16,8 @@ it is computed on plain arrays.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
     from minisam.autodiff.primitive import Primitive
 
 _numbers = itertools.count()
+
+_NO_KEYWORDS = (
+    "np.{}: a Tensor takes no {}=, which has no derivative rule. Select with np.where, and cast "
+    "before differentiating: f(x.astype('float32'))."
+)
 
 NUMPY_RULES: dict[Any, Callable[..., Array]] = {}
 """Which minisam function stands for which NumPy function on a Tensor; filled by `minisam.ops`."""
@@ -129,6 +135,20 @@ class Tensor:
         """The transpose, all axes reversed."""
         return NUMPY_RULES[np.transpose](self)
 
+    @property
+    def mT(self) -> Array:
+        """The transpose of the last two axes."""
+        return NUMPY_RULES[np.swapaxes](self, -1, -2)
+
+    def astype(self, dtype: Any) -> Tensor:
+        """The Tensor itself: only its own dtype is possible, because the variable's decides."""
+        if np.dtype(dtype) != self.dtype:
+            raise TypeError(
+                f"a Tensor of {self.dtype} cannot become {np.dtype(dtype)}: the variable's dtype "
+                f"decides. Cast it before differentiating: f(x.astype('{np.dtype(dtype)}'))."
+            )
+        return self
+
     def __len__(self) -> int:
         return len(self.value)
 
@@ -152,10 +172,20 @@ class Tensor:
                 f"np.{ufunc.__name__}.{method} has no derivative rule. Use the function instead "
                 "(np.sum for np.add.reduce, np.cumsum for np.add.accumulate)."
             )
-        return _rule(ufunc)(*args, **kwargs)
+        if kwargs:
+            raise TypeError(_NO_KEYWORDS.format(ufunc.__name__, ", ".join(kwargs)))
+        return _rule(ufunc)(*args)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Array:
-        return _rule(func)(*args, **kwargs)
+        rule = _rule(func)
+        try:
+            return rule(*args, **kwargs)
+        except TypeError:
+            takes = signature(rule).parameters
+            unknown = [k for k in kwargs if k not in takes]
+            if not unknown or any(p.kind is p.VAR_KEYWORD for p in takes.values()):
+                raise
+        raise TypeError(_NO_KEYWORDS.format(func.__name__, ", ".join(unknown)))
 
     def __array__(self, *_: Any, **__: Any) -> NoReturn:
         raise TypeError(
@@ -285,6 +315,11 @@ def record(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Arra
     TypeError
         Arrays of two floating dtypes are mixed.
     """
+    for a in args:
+        if type(a) is Tensor:
+            break
+    else:
+        return _forward(op, args, params)
     root: Root | None = None
     parents: list[Tensor | None] = []
     values: list[Any] = []
@@ -301,19 +336,23 @@ def record(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Arra
             a = np.asarray(a)
         parents.append(parent)
         values.append(a)
-    try:
-        value = op.forward(*values, **params)
-    except ValueError as error:
-        if isinstance(error, ShapeError | np.linalg.LinAlgError):
-            raise
-        shapes = ", ".join(str(np.shape(v)) for v in values)
-        raise ShapeError(f"{op.name}: shapes {shapes} do not fit: {error}") from None
+    value = _forward(op, values, params)
     if root is None:
         return value
     if value.dtype is not root.dtype and value.dtype != root.dtype:
         values = [_weaken(op, a, root.dtype) for a in values]
         value = op.forward(*values, **params)
     return Tensor(value, op, tuple(values), tuple(parents), params, root)
+
+
+def _forward(op: Primitive, values: Sequence[Any], params: dict[str, Any]) -> Array:
+    try:
+        return op.forward(*values, **params)
+    except ValueError as error:
+        if isinstance(error, ShapeError | np.linalg.LinAlgError):
+            raise
+        shapes = ", ".join(str(np.shape(v)) for v in values)
+        raise ShapeError(f"{op.name}: shapes {shapes} do not fit: {error}") from None
 
 
 def _weaken(op: Primitive, a: Any, dtype: np.dtype[Any]) -> Any:

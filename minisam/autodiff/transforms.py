@@ -83,7 +83,7 @@ class Recording:
             self.output = _as_constant(f, self.output)
         # A root older than the variables is one that another transform is still waiting for.
         self.keep = is_tensor and self.output.root.alive
-        self.nodes = path(self.output, self.variables, self.keep) if is_tensor else {}
+        self.nodes = path(self.output, self.variables) if is_tensor else {}
 
     @property
     def value(self) -> Array:

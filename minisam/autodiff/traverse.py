@@ -19,7 +19,7 @@ Path: TypeAlias = dict[int, Tensor]
 """Tensors by creation number, oldest first; the last is the output."""
 
 
-def path(output: Tensor, variables: list[Tensor], keep: bool) -> Path:
+def path(output: Tensor, variables: list[Tensor]) -> Path:
     """Find the Tensors through which the output depends on the variables.
 
     Parameters
@@ -28,9 +28,6 @@ def path(output: Tensor, variables: list[Tensor], keep: bool) -> Path:
         Where the recording ends.
     variables : list of Tensor
         Where it begins.
-    keep : bool
-        Something outside is differentiating too, so that the recording may hold Tensors that
-        depend on its variable and not on these.
 
     Returns
     -------
@@ -47,12 +44,13 @@ def path(output: Tensor, variables: list[Tensor], keep: bool) -> Path:
                 if number >= first and number not in found:
                     found[number] = x
                     ahead.append(x)
-    if not keep:
-        return {number: found[number] for number in sorted(found)}
     nodes = {x.number: x for x in variables}
     for number in sorted(found):
-        if any(x is not None and x.number in nodes for x in found[number].parents):
-            nodes[number] = found[number]
+        node = found[number]
+        for x in node.parents:
+            if x is not None and x.number in nodes:
+                nodes[number] = node
+                break
     return nodes if output.number in nodes else {}
 
 

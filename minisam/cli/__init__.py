@@ -44,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Refused as refused:
         print(refused, file=sys.stderr)
         return refused.code
+    except KeyboardInterrupt:
+        print("minisam: interrupted.", file=sys.stderr)
+        return 130
 
 
 def _call(args: Namespace) -> int:
@@ -62,6 +65,4 @@ def _call(args: Namespace) -> int:
         raise Refused(f"{who}: {error}", 1) from error
     except ValueError as error:
         raise Refused(f"{who}: {error} See '{who} --help'.", 2) from error
-    except KeyboardInterrupt:
-        raise Refused(f"{who}: interrupted.", 130) from None
     return code

@@ -16,7 +16,6 @@ import numpy as np
 from minisam import data, nn, optimizers, sam
 from minisam.arrays import Array
 from minisam.cli.arguments import Refused
-from minisam.cli.table import table
 from minisam.data import Dataset
 from minisam.nn.layer import Layer
 from minisam.optimizers import SGD
@@ -70,17 +69,16 @@ def run(args: Namespace) -> int:
     """
     job = _job(args)
     try:
-        # Training looks at every loss itself, and says more than NumPy's warnings would.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        # What is not finite is found and named, which says more than NumPy's warnings.
+        with np.errstate(all="ignore"):
             runs = _runs(job)
             results = _results(job, runs)
     except KeyboardInterrupt:
         raise Refused(_interrupted(job), 130) from None
-    lines = [[head, *(form.format(row[key]) for row in results)] for head, key, form in ROWS]
-    print(table([["", *runs], *lines], "<" + ">" * len(runs)))
+    print(_table(list(runs), results))
     print(
-        f"Sharpness is measured on {len(job.rows):,} of the {len(job.data.x_train):,} training "
-        "examples: λmax is the largest\neigenvalue of the loss's Hessian, one-step sharpness is "
+        f"Measured on {len(job.rows):,} of the {len(job.data.x_train):,} training examples: λmax, "
+        "the largest eigenvalue of\nthe loss's Hessian, and one-step sharpness, "
         f"L(w + ε̂) - L(w) at ρ = {args.rho:g}, p = {args.p:g}."
     )
     _write_history(job, runs, results)
@@ -189,11 +187,13 @@ def _results(job: _Job, runs: Mapping[str, Run]) -> list[dict[str, Any]]:
     for name, run in runs.items():
         loss, accuracy = evaluate(job.model, run.w, x, y, run.statistics)
         test = {key: run.history[-1][key] for key in ("test_loss", "test_accuracy")}
-        # Training looks at the loss before each step, so that nobody has seen it after the last.
-        if not math.isfinite(loss + test["test_loss"]):
-            raise DivergedError(f"{name}: the loss after the last step is not finite. Lower --lr.")
         end = {"train_loss": loss, "train_accuracy": accuracy, **test}
-        after = _sharpness(job, run.w, "after")
+        try:
+            after = _sharpness(job, run.w, "after")
+        except ValueError as error:  # a loss can still be finite where its Hessian is not
+            raise DivergedError(
+                f"{name} has no sharpness at its end: {error} Lower --lr."
+            ) from error
         cost = {"evaluations": run.evaluations, "seconds": run.seconds}
         results.append({"epochs": len(run.history), **end, **before, **after, **cost})
     return results
@@ -211,6 +211,18 @@ def _sharpness(job: _Job, w: Array, when: str) -> dict[str, float]:
         f"lambda_max_{when}": float(top_eigenvalues(loss, w)[0]),
         f"one_step_{when}": one_step(loss, w, job.args.rho, job.args.p),
     }
+
+
+def _table(names: list[str], results: list[dict[str, Any]]) -> str:
+    rows = [["", *names]]
+    rows += [[head, *(form.format(row[key]) for row in results)] for head, key, form in ROWS]
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    sides = "<" + ">" * len(names)
+    head, *lines = (
+        "  ".join(f"{cell:{side}{n}}" for cell, side, n in zip(row, sides, wide, strict=True))
+        for row in rows
+    )
+    return "\n".join([head, "-" * len(head), *lines])
 
 
 def _interrupted(job: _Job) -> str:

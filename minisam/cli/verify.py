@@ -2,11 +2,8 @@
 
 import json
 from argparse import Namespace
-from dataclasses import asdict
-from typing import Any
 
 from minisam import equations
-from minisam.cli.table import table
 
 
 def run(args: Namespace) -> int:
@@ -15,12 +12,12 @@ def run(args: Namespace) -> int:
     Parameters
     ----------
     args : argparse.Namespace
-        ``equations``, a list of names; and ``json``.
+        ``equations``, a list of names, all if it is empty; and ``json``.
 
     Returns
     -------
     int
-        0, or 1 if one does not hold.
+        0, or 1 if one does not pass.
 
     Raises
     ------
@@ -28,24 +25,8 @@ def run(args: Namespace) -> int:
         A name is unknown.
     """
     results = equations.verify(args.equations or None)
-    failed = [result.name for result in results if not result.passed]
     if args.json:
-        print(json.dumps([_entry(result) for result in results], indent=1))
+        print(json.dumps(equations.to_data(results), indent=1, allow_nan=False))
     else:
-        rows = [["equation", "source", "error", "tolerance", ""]]
-        for result in results:
-            error, tolerance = f"{result.error:.1e}", f"{result.tolerance:.0e}"
-            source = equations.find(result.name).source
-            rows.append([result.name, source, error, tolerance, "ok" if result.passed else "FAIL"])
-        print(table(rows, "<<>><"))
-        for result in results:
-            if result.message:
-                print(f"{result.name}: {result.message}")
-        seconds = sum(result.seconds for result in results)
-        verdict = f"FAIL: {', '.join(failed)}" if failed else "all hold"
-        print(f"{len(results)} checked in {seconds:.1f} s: {verdict}")
-    return 1 if failed else 0
-
-
-def _entry(result: Any) -> dict[str, Any]:
-    return asdict(result)
+        print(equations.to_table(results))
+    return 0 if all(result.passed for result in results) else 1

@@ -6,10 +6,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias
 
 Check: TypeAlias = Callable[[], float]
-Form = TypeVar("Form")
 
 EXPOSED = 0.01
 """A form that is wrong must be off by at least this much, relative to the right answer."""
@@ -17,7 +16,7 @@ EXPOSED = 0.01
 
 @dataclass(frozen=True)
 class Equation:
-    """One equation of the sources, the function that implements it, and a check that can fail.
+    r"""One equation of the sources, the function that implements it, and a check that can fail.
 
     Parameters
     ----------
@@ -48,7 +47,7 @@ class Equation:
     >>> import minisam as ms
     >>> length = ms.equations.find("dual-norm-length")
     >>> print(length.latex)
-    \\|\\hat\\epsilon\\|_p = \\rho
+    \|\hat\epsilon\|_p = \rho
     >>> length.implementation
     'minisam.sam.epsilon_hat'
     >>> length.check() <= length.tolerance
@@ -185,9 +184,9 @@ def misprint(
     printed_latex: str,
     function: Callable[..., Any],
     tolerance: float,
-    correct: Form,
-    printed: Form,
-) -> Callable[[Callable[[Form], float]], Equation]:
+    correct: Callable[..., Any],
+    printed: Callable[..., Any],
+) -> Callable[[Callable[[Callable[..., Any]], float]], Equation]:
     """Turn a measurement into an `Equation` that holds as corrected and fails as printed.
 
     One and the same measurement is made of both forms.
@@ -196,8 +195,8 @@ def misprint(
     ----------
     title, source, latex, printed_latex, function, tolerance
         As for `Equation`.
-    correct, printed : object
-        The two forms, in whatever shape the measurement takes.
+    correct, printed : callable
+        The two forms, of whatever arguments the measurement gives them.
 
     Returns
     -------
@@ -216,7 +215,7 @@ def misprint(
     ('fails as printed', True)
     """
 
-    def decorate(measure: Callable[[Form], float]) -> Equation:
+    def decorate(measure: Callable[[Callable[..., Any]], float]) -> Equation:
         name, measures = _described(measure)
         return Equation(
             name,

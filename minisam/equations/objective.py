@@ -3,17 +3,19 @@
 import numpy as np
 
 from minisam import nn, sam, sharpness
+from minisam.arrays import Array
 from minisam.autodiff.transforms import grad, hvp, value_and_grad
 from minisam.equations.entry import equation
 from minisam.equations.problems import (
     EXPONENTS,
     RHO,
     SMOOTH,
+    Loss,
     Real,
     apart,
     classification,
-    exponentials,
     limit,
+    losses,
     network,
     norm,
 )
@@ -69,7 +71,7 @@ def sam_objective() -> float:
     """Equation (2), repeated where it led to, on a quadratic whose maximum is known exactly."""
     a, w = quadratic()
 
-    def loss(v: Real) -> Real:
+    def loss(v: Array) -> Array:
         return 0.5 * np.sum(v * (a @ v))
 
     e = np.zeros_like(w)
@@ -109,19 +111,18 @@ def weight_decay() -> float:
 )
 def taylor_remainder() -> float:
     """The remainder over ρ², extrapolated to ρ = 0, against half the curvature along ε̂."""
-    errors = []
-    for loss, w in (network(), (exponentials()[0].loss, exponentials()[1])):
+
+    def error(loss: Loss, w: Real, p: float) -> float:
         g = grad(loss)(w)
-        for p in EXPONENTS:
-            u = sam.epsilon_hat(g, 1.0, p)
-            gain = norm(g, sam.conjugate(p))
+        u = sam.epsilon_hat(g, 1.0, p)
 
-            def remainder(rho: float, p: float = p, gain: float = gain) -> float:
-                return (sharpness.one_step(loss, w, rho, p) - rho * gain) / rho**2
+        def remainder(rho: float) -> float:
+            return sharpness.one_step(loss, w, rho, p) - rho * norm(g, sam.conjugate(p))
 
-            curvature = 0.5 * float(u @ hvp(loss, w, u))
-            errors.append(abs(limit(remainder, 1e-3) / curvature - 1))
-    return max(errors)
+        curvature = 0.5 * float(u @ hvp(loss, w, u))
+        return apart(limit(lambda rho: remainder(rho) / rho**2, 1e-3), curvature)
+
+    return max(error(loss, w, p) for loss, w in losses() for p in EXPONENTS)
 
 
 @equation(

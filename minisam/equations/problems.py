@@ -8,15 +8,17 @@ direction in which matrices commute by accident, so a wrong order of factors sho
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from minisam import nn
+from minisam.arrays import Array
+from minisam.autodiff.numerical import central_difference
 
 Real: TypeAlias = NDArray[np.float64]
-Loss: TypeAlias = Callable[[Any], Any]
+Loss: TypeAlias = Callable[[Array], Array]
 
 RHO = 0.5
 """Large enough that the terms of higher order in ρ are of order one."""
@@ -34,11 +36,11 @@ class Exponentials:
 
     b: Real
 
-    def losses(self, w: Any) -> Any:
+    def losses(self, w: Array) -> Array:
         """Return exp(b_iᵀw), one for each example."""
         return np.exp(self.b @ w)
 
-    def loss(self, w: Any) -> Any:
+    def loss(self, w: Array) -> Array:
         """Return L(w)."""
         return np.mean(self.losses(w))
 
@@ -61,7 +63,7 @@ def classification() -> tuple[nn.Sequential, Real, Real, NDArray[np.intp]]:
     """Return a tanh network with 31 parameters, a point, and 12 examples of three classes."""
     rng = np.random.default_rng(1)
     model = nn.mlp([3, 4, 3], nn.Tanh)
-    w = model.init(0, np.float64) + 0.3 * rng.normal(size=model.size)
+    w = model.init(0, "float64") + 0.3 * rng.normal(size=model.size)
     x = rng.normal(size=(12, 3))
     return model, w, x, np.argmax(x**2, axis=1)
 
@@ -72,6 +74,12 @@ def network() -> tuple[Loss, Real]:
     return lambda w: np.mean(nn.cross_entropy(model(w, x), labels)), w
 
 
+def losses() -> list[tuple[Loss, Real]]:
+    """Return both losses, each with its point."""
+    example, w = exponentials()
+    return [network(), (example.loss, w)]
+
+
 def gradients() -> list[Real]:
     """Return vectors for the perturbation: components of both signs, equal ones, a wide range."""
     rng = np.random.default_rng(2)
@@ -79,16 +87,25 @@ def gradients() -> list[Real]:
     return [np.array([3.0, -1.0, 2.0, -3.0]), rng.normal(size=7), wide]
 
 
-def norm(x: Any, p: float) -> float:
+def norm(x: Array, p: float) -> float:
     """Return ‖x‖_p of a vector."""
     return float(np.linalg.norm(x, p))
 
 
-def apart(found: Any, expected: Any) -> float:
+def apart(found: Array, expected: Array) -> float:
     """Return the largest difference relative to the largest expected entry."""
     return float(np.max(np.abs(found - expected)) / np.max(np.abs(expected)))
 
 
-def limit(quotient: Callable[[float], Any], h: float) -> Any:
+def differences(f: Callable[[Real], Array], w: Real) -> Real:
+    """Return the gradient of f at w from its values alone."""
+
+    def slope(d: Real) -> float:
+        return float(central_difference(lambda t: f(w + t * d), 2**-9).value)
+
+    return np.array([slope(d) for d in np.eye(w.size)])
+
+
+def limit(quotient: Callable[[float], Array], h: float) -> Array:
     """Return the limit of a(h) as h → 0+, its term linear in h removed."""
     return 2 * quotient(h / 2) - quotient(h)

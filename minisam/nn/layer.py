@@ -12,12 +12,13 @@ perturbed point, because no pass of a training step ever writes them.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
@@ -98,7 +99,7 @@ class Layer:
     def init(
         self,
         seed: int | Sequence[int] | np.random.Generator,
-        dtype: str | np.dtype[Any] = "float32",
+        dtype: DTypeLike = "float32",
     ) -> Array:
         """Draw initial parameters.
 
@@ -163,17 +164,37 @@ class Layer:
         Raises
         ------
         ShapeError
-            ``w`` has not d elements, or ``x`` does not fit the first layer.
+            ``w`` has not d elements, ``x`` does not fit the first layer, or the statistics are of
+            another model.
+        TypeError
+            ``x`` has another dtype than ``w``, or they are no floats.
+        ValueError
+            Batch norm without statistics, or dropout without a seed.
         """
-        return self._evaluate(w, x, Mode(train, seed, statistics))
+        mode = Mode(train, seed, statistics)
+        out = self._evaluate(w, x, mode)
+        if not train and mode.statistics is not None and mode.statistics.shape[1]:
+            raise ShapeError(
+                f"{type(self).__name__}: the statistics have {mode.statistics.shape[1]} channels "
+                "more than the model. Make them with model.statistics(w, batches)."
+            )
+        return out
 
     def _evaluate(self, w: Array, x: Array, mode: Mode) -> Array:
-        if w.shape[-1:] != (self.size,):
-            raise ShapeError(
-                f"{type(self).__name__}: w has shape {w.shape}, but the model has {self.size} "
-                "parameters. Make w with model.init(seed)."
+        if w.shape != (self.size,) and w.shape != (len(x), self.size):
+            raise ShapeError(self._misfit(w, f" or ({len(x)}, {self.size}), one set per example"))
+        if x.dtype != w.dtype or w.dtype.kind != "f":
+            raise TypeError(
+                f"{type(self).__name__}: x has dtype {x.dtype} and w {w.dtype}; both must be the "
+                "same floats. Cast: x.astype(w.dtype)."
             )
         return self.apply(w, 0, x, mode)
+
+    def _misfit(self, w: Array, other: str = "") -> str:
+        return (
+            f"{type(self).__name__}: w has shape {w.shape}, but the model has {self.size} "
+            f"parameters; expected ({self.size},){other}. Make w with model.init(seed)."
+        )
 
     def parameters(self, w: Array) -> dict[str, Array]:
         """Name the parameters: zero-copy views of ``w``.
@@ -188,6 +209,11 @@ class Layer:
         dict from str to array
             For example ``{"0.weight": ..., "0.bias": ...}``.
 
+        Raises
+        ------
+        ShapeError
+            ``w`` has not d elements.
+
         Examples
         --------
         >>> import numpy as np, minisam as ms
@@ -195,6 +221,8 @@ class Layer:
         >>> layer.parameters(np.arange(4.0))["bias"]
         array([2., 3.])
         """
+        if w.shape != (self.size,):
+            raise ShapeError(self._misfit(w))
         names = [p.name for p in self.declare()]
         return dict(zip(names, self.read(w), strict=True))
 
@@ -214,22 +242,27 @@ class Layer:
         array, (2, channels)
             Mean and variance of every batch-norm channel, in the model's order; width 0 for a
             model that has none.
+
+        Raises
+        ------
+        ValueError
+            There is no batch.
         """
-        n, first, second = 0, 0.0, 0.0
+        parts: list[tuple[int, Array]] = []
         for x in batches:
             collected: list[Array] = []
             # Dropout is off: the statistics are those of the network that is evaluated.
             self._evaluate(w, x, Mode(True, None, None, collected))
             if not collected:
-                return np.zeros((2, 0), dtype=w.dtype)
-            mean, var = np.concatenate(collected, axis=1)
-            n += len(x)
-            first = first + len(x) * mean
-            second = second + len(x) * (var + mean * mean)
+                return np.zeros_like(w, shape=(2, 0))
+            parts.append((len(x), np.concatenate(collected, axis=1)))
+        n = sum(size for size, _ in parts)
         if n == 0:
             raise ValueError("statistics: no batch was given; pass at least one array of inputs.")
-        mean = first / n
-        return np.stack([mean, second / n - mean * mean])
+        mean = sum(size * mean for size, (mean, _) in parts) / n
+        # Within the batches and between them; E x² - (E x)² would lose small variances.
+        var = sum(size * (var + (m - mean) ** 2) for size, (m, var) in parts) / n
+        return np.stack([mean, var])
 
     def summary(self, input_shape: Shape | None = None) -> str:
         """Describe the model as a table: layer, output shape, parameters.
@@ -247,7 +280,7 @@ class Layer:
         rows = [("layer", "output", "parameters"), *self._rows(input_shape)]
         rows.append(("total", "", f"{self.size:,}"))
         wide = [max(len(row[i]) for row in rows) for i in range(3)]
-        lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}" for a, b, c in rows]
+        lines = [f"{a:<{wide[0]}}  {b:<{wide[1]}}  {c:>{wide[2]}}".rstrip() for a, b, c in rows]
         rule = "-" * len(lines[0])
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
@@ -261,7 +294,9 @@ class Layer:
     def __repr__(self) -> str:
         """Show the call that makes it: required hyperparameters, then those not at default."""
         words = []
-        for f in fields(self):  # type: ignore[arg-type]  # layers with hyperparameters are dataclasses
+        # A layer of one's own need not be a dataclass.
+        given: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
+        for f in given:
             value = getattr(self, f.name)
             if f.default is MISSING:
                 words.append(repr(value))

@@ -27,6 +27,11 @@ def _std(scheme: str, fan_in: int, fan_out: int) -> float:
     raise ValueError(f"init scheme {scheme!r} is unknown; use 'he' or 'glorot'.")
 
 
+def _check_widths(layer: Layer, *widths: int) -> None:
+    if min(widths) < 1:
+        raise ValueError(f"{layer!r}: every width must be at least 1.")
+
+
 def _pair(x: Pair) -> tuple[int, int]:
     return (x, x) if isinstance(x, int) else x
 
@@ -53,6 +58,9 @@ class Linear(Layer):
     n_in: int
     n_out: int
     scheme: str = "he"
+
+    def __post_init__(self) -> None:
+        _check_widths(self, self.n_in, self.n_out)
 
     def declare(self) -> tuple[Parameter, ...]:
         """Weight (n_in, n_out) and bias (n_out,)."""
@@ -110,6 +118,11 @@ class Conv2d(Layer):
     padding: Pair = 0
     groups: int = 1
     bias: bool = True
+
+    def __post_init__(self) -> None:
+        _check_widths(self, self.c_in, self.c_out, self.groups, *_pair(self.kernel))
+        if self.c_in % self.groups or self.c_out % self.groups:
+            raise ValueError(f"{self!r}: groups must divide the channels, in and out.")
 
     def declare(self) -> tuple[Parameter, ...]:
         """Weight (c_out, c_in/groups, kh, kw), by He's scheme, and bias (c_out,)."""
@@ -278,6 +291,11 @@ class BatchNorm(Layer):
 
     def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Normalise by the batch in training, by the given statistics else."""
+        if x.ndim < 2 or x.shape[1] != self.channels:
+            raise ShapeError(
+                f"BatchNorm({self.channels}): input of shape {x.shape}; its axis 1 must be "
+                f"{self.channels} channels."
+            )
         c = (1, self.channels) + (1,) * (x.ndim - 2)
         if mode.train:
             if w.ndim > 1:
@@ -297,6 +315,11 @@ class BatchNorm(Layer):
                 raise ValueError(
                     "BatchNorm: a model with batch norm is evaluated with statistics. Pass "
                     "statistics=model.statistics(w, batches), or train=True."
+                )
+            if mode.statistics.shape[1] < self.channels:
+                raise ShapeError(
+                    "BatchNorm: the statistics have fewer channels than the model. Make them with "
+                    "model.statistics(w, batches)."
                 )
             mean, var = (s[: self.channels].reshape(c) for s in mode.statistics)
             mode.statistics = mode.statistics[:, self.channels :]
@@ -327,6 +350,11 @@ class LayerNorm(Layer):
 
     def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Normalise the last axis."""
+        if x.shape[-1] != self.width:
+            raise ShapeError(
+                f"LayerNorm({self.width}): input of shape {x.shape}; its last axis must be "
+                f"{self.width}."
+            )
         scale, shift = self.read(w, at)
         if scale.ndim > 1:  # one for each example
             places = (scale.shape[0],) + (1,) * (x.ndim - 2) + (self.width,)

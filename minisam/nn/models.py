@@ -76,6 +76,11 @@ def cnn(
     Sequential
         The model.
 
+    Raises
+    ------
+    ValueError
+        The images are too small for so many stages.
+
     Examples
     --------
     >>> cnn((1, 8, 8), 10).size
@@ -87,6 +92,11 @@ def cnn(
         layers += [Conv2d(c_in, c_out, 3, padding=1), ReLU(), MaxPool2d(2)]
         c_in = c_out
     features = Sequential(*layers, Flatten()).output_shape(input_shape)[0]
+    if features < 1:
+        raise ValueError(
+            f"cnn: images of shape {input_shape} are too small to be halved {len(channels)} times; "
+            "give fewer channels."
+        )
     layers += [Flatten(), Linear(features, hidden), ReLU(), Linear(hidden, classes)]
     return Sequential(*layers, input_shape=input_shape)
 

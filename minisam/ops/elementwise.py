@@ -137,11 +137,10 @@ logaddexp = elementwise(
 # Functions with kinks. The masks are constants: comparisons of Tensors give plain arrays.
 
 
-def _share(a: Array, b: Array) -> Array:
-    """1 where a > b, ½ where they tie, 0 elsewhere, in a's dtype."""
-    a, b = value_of(a), value_of(b)
-    more, tie = np.greater(a, b), np.equal(a, b)
-    return more.astype(a.dtype) + tie.astype(a.dtype) * a.dtype.type(0.5)
+def _share(y: Array, a: Array, b: Array) -> Array:
+    """1 where a > b, ½ where they tie, 0 elsewhere, in the result's dtype."""
+    a, b, dtype = value_of(a), value_of(b), value_of(y).dtype
+    return np.greater(a, b).astype(dtype) + np.equal(a, b).astype(dtype) * dtype.type(0.5)
 
 
 absolute = elementwise(
@@ -161,16 +160,16 @@ relu = elementwise(
 maximum = elementwise(
     "maximum",
     np.maximum,
-    lambda y, a, b: _share(a, b),
-    lambda y, a, b: _share(b, a),
+    lambda y, a, b: _share(y, a, b),
+    lambda y, a, b: _share(y, b, a),
     domain=binary(),
     smooth=False,
 )
 minimum = elementwise(
     "minimum",
     np.minimum,
-    lambda y, a, b: _share(b, a),
-    lambda y, a, b: _share(a, b),
+    lambda y, a, b: _share(y, b, a),
+    lambda y, a, b: _share(y, a, b),
     domain=binary(),
     smooth=False,
 )
@@ -187,7 +186,14 @@ clip_op = elementwise(
 )
 
 
-def clip(x: Array, a_min: float | None = None, a_max: float | None = None) -> Array:
+def clip(
+    x: Array,
+    a_min: float | None = None,
+    a_max: float | None = None,
+    *,
+    min: float | None = None,  # the names of the array method
+    max: float | None = None,
+) -> Array:
     """Limit values to an interval.
 
     Parameters
@@ -196,6 +202,8 @@ def clip(x: Array, a_min: float | None = None, a_max: float | None = None) -> Ar
         Any shape.
     a_min, a_max : float, optional
         The bounds, constants; None for no bound.
+    min, max : float, optional
+        The same, by the names that the method ``x.clip(min=0)`` has.
 
     Returns
     -------
@@ -208,7 +216,8 @@ def clip(x: Array, a_min: float | None = None, a_max: float | None = None) -> Ar
     >>> clip(np.array([-2.0, 0.5]), -1, 1)
     array([-1. ,  0.5])
     """
-    return clip_op(x, low=value_of(a_min), high=value_of(a_max))
+    low, high = (a_min if min is None else min), (a_max if max is None else max)
+    return clip_op(x, low=value_of(low), high=value_of(high))
 
 
 where_op = jointly_linear(
@@ -250,6 +259,8 @@ def where(condition: Array, a: Array, b: Array) -> Array:
     array([1., 7.])
     """
     condition = value_of(condition)
+    if not hasattr(condition, "dtype"):
+        condition = np.asarray(condition)
     condition = condition if condition.dtype == bool else condition != 0
     return where_op(a, b, condition=condition)
 

@@ -8,6 +8,8 @@ from minisam.arrays import Array
 from minisam.autodiff.parts import getitem
 from minisam.autodiff.tensor import NUMPY_RULES, Tensor, value_of
 from minisam.ops import (
+    contractions,
+    determinants,
     diagonals,
     einsum,
     elementwise,
@@ -32,9 +34,14 @@ SAME_NAME = {
     ),
     indexing: "take take_along_axis sort repeat tile roll split",
     diagonals: "diag diagonal trace tril triu",
-    einsum: "einsum tensordot dot inner outer kron",
+    einsum: "einsum",
+    contractions: "tensordot dot inner outer kron",
 }
-LINALG = {linalg: "solve inv det slogdet norm", symmetric: "cholesky eigh eigvalsh"}
+LINALG = {
+    linalg: "solve inv norm",
+    determinants: "det slogdet",
+    symmetric: "cholesky eigh eigvalsh",
+}
 CONSTANT = (
     "greater greater_equal less less_equal equal not_equal isnan isinf isfinite signbit floor ceil "
     "rint argmax argmin argsort shape ndim size zeros_like ones_like full_like empty_like "
@@ -103,3 +110,4 @@ def install() -> None:
         if getattr(np, name) in NUMPY_RULES:
             setattr(Tensor, name, _method(name))
     Tensor.copy = lambda self: self  # type: ignore[attr-defined]
+    Tensor.flatten = shapes.ravel  # type: ignore[attr-defined]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from minisam.arrays import Array
-from minisam.autodiff.parts import Part, section
+from minisam.autodiff.parts import Part
 from minisam.autodiff.primitive import Primitive, bilinear, primitive
 from minisam.ops.domains import cases
 
@@ -64,8 +64,7 @@ def _dense_pull(
     i: int, ct: Array, y: Array, x: Array, w: Array, start: int, middle: int, stop: int
 ) -> Array | list[Part]:
     if i == 0:
-        weight = section(w, start=start, stop=middle, shape=(x.shape[1], stop - middle))
-        return ct @ weight.T
+        return ct @ w[start:middle].reshape((x.shape[1], stop - middle)).T
     weight, bias = x.T @ ct, ct.sum(axis=0)
     return [
         Part(slice(start, middle), weight.reshape(-1), w),
@@ -80,7 +79,7 @@ def _dense_push(
     along_w = None if tw is None else dense(x, tw, start=start, middle=middle, stop=stop)
     if tx is None:
         return along_w
-    along_x = tx @ section(w, start=start, stop=middle, shape=(x.shape[1], stop - middle))
+    along_x = tx @ w[start:middle].reshape((x.shape[1], stop - middle))
     return along_x if along_w is None else along_x + along_w
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from minisam.arrays import Array
 from minisam.autodiff.primitive import Primitive, linear, primitive, selection
-from minisam.autodiff.tensor import value_of
+from minisam.autodiff.tensor import Tensor, value_of
 from minisam.ops.domains import along_axes, cases
 
 Axis: TypeAlias = int | tuple[int, ...] | None
@@ -64,8 +64,10 @@ def spread(ct: Array, x: Array, axis: Axis, keepdims: bool) -> Array:
     array
         Of x's shape.
     """
-    if x.size < 1000:  # writing so few elements is 4 times as fast as np.broadcast_to
-        return restore(ct, x.shape, axis, keepdims) + np.zeros_like(value_of(x))
+    if ct.ndim == 0 and x.size < 1000 and type(ct) is not Tensor:
+        out = np.empty_like(value_of(x))  # for so few elements 4 times as fast as np.broadcast_to
+        out.fill(ct)
+        return out
     return np.broadcast_to(restore(ct, x.shape, axis, keepdims), x.shape)
 
 
@@ -147,7 +149,7 @@ def _logsumexp(x: Array, axis: Axis, keepdims: bool) -> Array:
 
 
 def _softmax(x: Array, axis: Axis) -> Array:
-    e = np.exp(x - np.real(x).max(axis=axis, keepdims=True))
+    e = np.exp(x - x.real.max(axis=axis, keepdims=True))
     return e / e.sum(axis=axis, keepdims=True)
 
 

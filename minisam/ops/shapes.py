@@ -41,7 +41,9 @@ flip_op = linear(
 pad_op = linear(
     "pad",
     lambda x, width: np.pad(x, width),
-    lambda ct, x, width: ct[tuple(slice(a, a + n) for (a, _), n in zip(width, x.shape, strict=True))],
+    lambda ct, x, width: ct[
+        tuple(slice(a, a + n) for (a, _), n in zip(width, x.shape, strict=True))
+    ],
     domain=cases(((2, 3), {"width": ((1, 0), (2, 1))}), ((3,), {"width": ((0, 2),)})),
     doc="The array with zeros around it.",
 )
@@ -75,6 +77,10 @@ stack_op = jointly_linear(
 )
 
 
+def _as_tuple(x: int | Sequence[int]) -> tuple[int, ...]:
+    return tuple(x) if isinstance(x, Sequence) else (int(x),)
+
+
 def reshape(x: Array, shape: int | Sequence[int]) -> Array:
     """Give an array another shape of the same size, in row-major order.
 
@@ -97,7 +103,7 @@ def reshape(x: Array, shape: int | Sequence[int]) -> Array:
     array([[0., 1.],
            [2., 3.]])
     """
-    return reshape_op(x, shape=(shape,) if isinstance(shape, int) else tuple(shape))
+    return reshape_op(x, shape=_as_tuple(shape))
 
 
 def ravel(x: Array) -> Array:
@@ -138,8 +144,8 @@ def swapaxes(x: Array, axis1: int, axis2: int) -> Array:
     return transpose_op(x, axes=tuple(axes))
 
 
-def moveaxis(x: Array, source: int, destination: int) -> Array:
-    """Move one axis to another place; the others keep their order.
+def moveaxis(x: Array, source: int | Sequence[int], destination: int | Sequence[int]) -> Array:
+    """Move axes to other places; the others keep their order.
 
     Examples
     --------
@@ -148,12 +154,12 @@ def moveaxis(x: Array, source: int, destination: int) -> Array:
     (3, 4, 2)
     """
     n = np.ndim(x)
-    axes = [a for a in range(n) if a != source % n]
-    axes.insert(destination % n, source % n)
-    return transpose_op(x, axes=tuple(axes))
+    places = {b % n: a % n for a, b in zip(_as_tuple(source), _as_tuple(destination), strict=True)}
+    others = iter([a for a in range(n) if a not in places.values()])
+    return transpose_op(x, axes=tuple(places[i] if i in places else next(others) for i in range(n)))
 
 
-def expand_dims(x: Array, axis: int | tuple[int, ...]) -> Array:
+def expand_dims(x: Array, axis: int | Sequence[int]) -> Array:
     """Insert axes of length 1 at these places of the result.
 
     Examples
@@ -162,7 +168,7 @@ def expand_dims(x: Array, axis: int | tuple[int, ...]) -> Array:
     >>> expand_dims(np.zeros((2, 3)), (0, -1)).shape
     (1, 2, 3, 1)
     """
-    places = axis if isinstance(axis, tuple) else (axis,)
+    places = _as_tuple(axis)
     n = np.ndim(x) + len(places)
     at = {a % n for a in places}
     old = iter(np.shape(x))
@@ -197,7 +203,7 @@ def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
     array([[1., 2.],
            [1., 2.]])
     """
-    return broadcast_op(x, shape=(shape,) if isinstance(shape, int) else tuple(shape))
+    return broadcast_op(x, shape=_as_tuple(shape))
 
 
 def flip(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:

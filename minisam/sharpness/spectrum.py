@@ -30,19 +30,22 @@ def top_eigenvalues(
     seed : int
         Of the starting vector.
     tol : float
-        Stop when the residual bound of every wanted eigenvalue is below ``tol`` times the largest.
+        Stop when the error bound of every wanted eigenvalue is below ``tol`` times the largest one
+        in magnitude. (The bound is a residual; the errors are usually near its square.) In float32
+        the products themselves are good to about 1e-6.
     max_products : int
-        Stop after so many Hessian-vector products in any case.
+        Stop after so many Hessian-vector products in any case, but not before k of them.
 
     Returns
     -------
     numpy.ndarray of float64, (k,)
-        In falling order. The recording of ∇L is made once; no d×d matrix is formed.
+        In falling order, each as often as it occurs. The recording of ∇L is made once; no d×d
+        matrix is formed.
 
     Raises
     ------
     ValueError
-        k is not in [1, d].
+        k is not in [1, d], or the Hessian at w is not finite.
 
     Examples
     --------
@@ -57,7 +60,7 @@ def top_eigenvalues(
         )
     _, product = linearize(grad(loss), w)
     return lanczos(
-        lambda v: to_numpy(product(v.astype(w.dtype))).astype(np.float64),
+        lambda v: to_numpy(product(np.asarray(v, dtype=w.dtype, like=w))).astype(np.float64),
         d,
         k,
         seed=seed,
@@ -77,8 +80,9 @@ def lanczos(
 ) -> Array:
     """Compute the k largest eigenvalues of a symmetric operator.
 
-    Lanczos' three-term recurrence, with every new vector orthogonalised against all before it
-    (twice: rounding would bring the large eigenvalues back as copies).
+    Lanczos' method for a band: it starts from k random vectors, because from one vector an
+    eigenvalue is only ever found once, however often it occurs. Every new vector is orthogonalised
+    against all before it (twice: rounding would bring the large eigenvalues back as copies).
 
     Parameters
     ----------
@@ -96,37 +100,48 @@ def lanczos(
     numpy.ndarray of float64, (k,)
         In falling order.
 
+    Raises
+    ------
+    ValueError
+        A product is not finite.
+
     Examples
     --------
-    >>> lanczos(lambda v: np.array([3.0, 1.0]) * v, 2, 1)
-    array([3.])
+    >>> lanczos(lambda v: np.array([3.0, 1.0, 3.0]) * v, 3, 2)
+    array([3., 3.])
     """
     rng = np.random.default_rng(seed)
-    v = rng.standard_normal(d)
-    basis = [v / np.linalg.norm(v)]
-    diagonal: list[float] = []
-    beside: list[float] = []
+    basis = np.empty((0, d))
+    for _ in range(k):
+        basis = _extended(basis, rng.standard_normal(d), rng)
+    projected = np.empty((k, 0))  # v_i · A v_j
     while True:
-        v = product(basis[-1])
-        diagonal.append(float(v @ basis[-1]))
-        known = np.array(basis)
-        for _ in range(2):
-            v = v - known.T @ (known @ v)
-        length = float(np.linalg.norm(v))
-        tridiagonal = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
-        values, vectors = np.linalg.eigh(tridiagonal)
-        n = len(diagonal)
-        scale = max(float(np.abs(values).max()), np.finfo(np.float64).tiny)
-        # |β s_n| bounds each Ritz value's error; an invariant subspace of k or more is exact.
-        found = n >= k and np.all(length * np.abs(vectors[-1, -k:]) <= tol * scale)
-        if found or n == d or n >= max(max_products, k):
+        n = projected.shape[1]
+        image = product(basis[n])
+        if not np.isfinite(image).all():
+            raise ValueError("a product with the Hessian is not finite: there is no spectrum.")
+        if len(basis) < d:
+            basis = _extended(basis, image, rng)
+        # A v_j has no part outside of the basis as it was extended by it: new rows begin with 0.
+        projected = np.pad(projected, ((0, len(basis) - len(projected)), (0, 1)))
+        projected[:, n] = basis @ image
+        n += 1
+        values, vectors = np.linalg.eigh(projected[:n])
+        if n < k:
+            continue
+        # What A leaves outside of the first n vectors bounds each eigenvalue's error.
+        residuals = np.linalg.norm(projected[n:] @ vectors[:, -k:], axis=0)
+        if residuals.max() <= tol * np.abs(values).max() or n == d or n >= max_products:
             return values[::-1][:k].copy()
-        if length <= 1e-12 * scale:  # invariant before k values were found: start a new block
-            v = rng.standard_normal(d)
-            for _ in range(2):
-                v = v - known.T @ (known @ v)
-            beside.append(0.0)
-            basis.append(v / np.linalg.norm(v))
-        else:
-            beside.append(length)
-            basis.append(v / length)
+
+
+def _extended(basis: Array, v: Array, rng: np.random.Generator) -> Array:
+    """Append to an orthonormal basis what is new in a vector; if nothing is, a random vector."""
+    while True:
+        whole = np.linalg.norm(v)
+        for _ in range(2):
+            v = v - basis.T @ (basis @ v)
+        length = np.linalg.norm(v)
+        if length > 1e-12 * whole:
+            return np.concatenate([basis, v[None] / length])
+        v = rng.standard_normal(len(v))

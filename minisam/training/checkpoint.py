@@ -9,7 +9,6 @@ import hashlib
 import io
 import json
 import os
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,31 +121,42 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         There is no such file.
     CheckpointError
         It is damaged, of another version, or no checkpoint at all.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = Path(f"{folder}/run.npz").write_bytes(b"something else")
+    ...     load(f"{folder}/run.npz")
+    Traceback (most recent call last):
+    ...
+    minisam.training.checkpoint.CheckpointError: ...run.npz (14 bytes) is not a minisam...
     """
     path = Path(path)
     if not path.exists():
         raise FileNotFoundError(f"no checkpoint at {path}. Train first, or give another path.")
-    size = path.stat().st_size
+    content = path.read_bytes()
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         checksum = str(arrays.pop("checksum"))
         meta = json.loads(arrays["meta"].tobytes())
-    except (ValueError, KeyError, EOFError, OSError, zipfile.BadZipFile) as error:
+        version = meta.pop("version")
+    except Exception as error:  # a damaged archive makes its readers fail in many ways
         raise CheckpointError(
-            f"{path} ({size} bytes) is not a minisam checkpoint, or is damaged: {error}. "
-            "Delete it to start anew."
+            f"{path} ({len(content)} bytes) is not a minisam checkpoint, or is damaged: "
+            f"{str(error) or type(error).__name__}. Delete it to start anew."
         ) from error
-    if meta["version"] != VERSION:
+    if version != VERSION:
         raise CheckpointError(
-            f"{path} has version {meta['version']}, this minisam reads {VERSION}. Use the minisam "
+            f"{path} has version {version}, this minisam reads {VERSION}. Use the minisam "
             "that wrote it, or delete it to start anew."
         )
     found = _digest(arrays)
     if found != checksum:
         raise CheckpointError(
-            f"{path} ({size} bytes) is damaged: its checksum is {found[:16]}…, it should be "
-            f"{checksum[:16]}…. Delete it to start anew."
+            f"{path} ({len(content)} bytes) is damaged: its checksum is {found[:16]}…, but should "
+            f"be {checksum[:16]}…. Delete it to start anew."
         )
-    del arrays["meta"], meta["version"]
+    del arrays["meta"]
     return Checkpoint(arrays, meta)

@@ -8,6 +8,7 @@ interrupted ends with the same bits as one that was not.
 
 import hashlib
 import os
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,7 +34,7 @@ STATISTICS_EXAMPLES = 2000
 
 
 class DivergedError(FloatingPointError):
-    """The loss or the gradient became NaN or infinite."""
+    """The loss, the gradient or the parameters became NaN or infinite."""
 
 
 @dataclass
@@ -45,9 +46,9 @@ class Run:
     w : array, (d,)
         Final parameters.
     history : list of dict
-        One entry for each epoch: ``epoch``, ``lr``, ``loss`` (mean of the batches' losses before
-        their steps), ``test_loss``, ``test_accuracy``, ``evaluations`` and ``seconds`` (both from
-        the start of the run).
+        One entry for each epoch: ``epoch``, ``lr`` (of its first step), ``loss`` (mean of the
+        batches' losses before their steps), ``test_loss``, ``test_accuracy``, ``evaluations`` and
+        ``seconds`` (both from the start of the run).
     statistics : array, (2, channels)
         Batch-norm statistics at ``w``.
     evaluations : float
@@ -100,7 +101,7 @@ def evaluate(
     --------
     >>> import numpy as np, minisam as ms
     >>> evaluate(ms.nn.Linear(1, 2), np.array([0.0, 1.0, 0.0, 0.0]), np.ones((3, 1)), [1, 1, 0])
-    (0.6465949..., 0.6666666666666666)
+    (0.646595..., 0.6666666666666666)
     """
     y = np.asarray(y) if isinstance(y, list) else y
     if len(x) == 0:
@@ -204,15 +205,15 @@ def train(
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}.")
     settings = {
-        "model": repr(model),
+        "model": _text(model),
         "data": f"{data.name}: {data.x_train.shape} {data.x_train.dtype}, {len(data.x_test)} test",
         "fingerprint": fingerprint(data),
-        "method": repr(method),
-        "optimizer": repr(optimizer),
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "seed": seed,
-        "loss": getattr(loss, "__name__", repr(loss)),
+        "method": _text(method),
+        "optimizer": _text(optimizer),
+        "epochs": int(epochs),
+        "batch_size": int(batch_size),
+        "seed": int(seed),
+        "loss": getattr(loss, "__name__", _text(loss)),
     }
     saved = None if checkpoint is None else Path(checkpoint)
     if saved is not None and resume and saved.exists():
@@ -226,18 +227,18 @@ def train(
         total = epochs * len(order)
         start = epoch * len(order)
         mean_loss = 0.0
-        for t, rows in enumerate(order, start):
-            x, y = data.x_train[rows], data.y_train[rows]
+        try:
+            for t, rows in enumerate(order, start):
+                x, y = data.x_train[rows], data.y_train[rows]
 
-            def losses(w: Array, x: Array = x, y: Array = y, t: int = t) -> Array:
-                return loss(model(w, x, train=True, seed=(seed, MASKS, t)), y)
+                def losses(w: Array, x: Array = x, y: Array = y, t: int = t) -> Array:
+                    return loss(model(w, x, train=True, seed=(seed, MASKS, t)), y)
 
-            try:
                 mean_loss += _step(state, losses, method, optimizer, t, total) * len(rows)
-            except (NonFiniteError, DivergedError) as error:
-                raise DivergedError(_diverged(method, t, epoch, saved, state.epoch)) from error
-        _finish_epoch(state, model, data, loss, mean_loss / len(data.x_train), began)
-        state.history[-1]["lr"] = optimizer.lr_at(start, total)
+            _finish_epoch(state, model, data, loss, mean_loss / len(data.x_train), began)
+        except (NonFiniteError, DivergedError) as error:
+            raise DivergedError(_diverged(method, t, epoch, saved, state.epoch)) from error
+        state.history[-1]["lr"] = float(optimizer.lr_at(start, total))
         if saved is not None:
             files.save(saved, state.checkpoint(settings))
     statistics = statistics_at(model, state.w, data.x_train)
@@ -273,22 +274,27 @@ def _step(
     total: int,
 ) -> float:
     """Take one step; return the batch's mean loss before it."""
-    found = method.gradient(losses, state.w, state.method, t, total)
-    value = float(found.loss)
-    if not np.isfinite(value) or not np.isfinite(found.g.sum()):
-        raise DivergedError(f"loss {value}")
-    lr = optimizer.lr_at(t, total)
-    state.w, state.optimizer = optimizer.step(state.w, found.g, state.optimizer, lr)
-    state.method = found.state
+    with np.errstate(all="ignore"):  # what is not finite is found below, and named
+        found = method.gradient(losses, state.w, state.method, t, total)
+        lr = optimizer.lr_at(t, total)
+        w, memory = optimizer.step(state.w, found.g, state.optimizer, lr)
+    # Not finite in the gradient is not finite in what the optimizer makes of it; and so nothing
+    # that is not finite gets into a checkpoint.
+    if not all(np.isfinite(a).all() for a in (found.loss, w, *memory.values())):
+        raise DivergedError(f"loss {float(found.loss)}")
+    state.w, state.optimizer, state.method = w, memory, found.state
     state.evaluations += found.evaluations
-    return value
+    return float(found.loss)
 
 
 def _finish_epoch(
     state: _State, model: Layer, data: Dataset, loss: Any, mean_loss: float, began: float
 ) -> None:
-    statistics = statistics_at(model, state.w, data.x_train)
-    test_loss, accuracy = evaluate(model, state.w, data.x_test, data.y_test, statistics, loss)
+    with np.errstate(all="ignore"):
+        statistics = statistics_at(model, state.w, data.x_train)
+        test_loss, accuracy = evaluate(model, state.w, data.x_test, data.y_test, statistics, loss)
+    if not np.isfinite(test_loss):
+        raise DivergedError(f"test loss {test_loss}")
     state.epoch += 1
     state.seconds += time.perf_counter() - began
     state.history.append(
@@ -305,10 +311,9 @@ def _finish_epoch(
 
 def _resume(saved: files.Checkpoint, settings: dict[str, Any], path: Path) -> _State:
     meta = saved.meta
+    before = meta.get("settings", {})
     changed = [
-        f"{k} was {meta['settings'].get(k)!r}, now {v!r}"
-        for k, v in settings.items()
-        if meta["settings"].get(k) != v
+        f"{k} was {before.get(k)!r}, now {v!r}" for k, v in settings.items() if before.get(k) != v
     ]
     if changed:
         raise files.CheckpointError(
@@ -324,6 +329,11 @@ def _resume(saved: files.Checkpoint, settings: dict[str, Any], path: Path) -> _S
         meta["seconds"],
         meta["history"],
     )
+
+
+def _text(x: Any) -> str:
+    """Return the repr without memory addresses: another process has others for the same run."""
+    return re.sub(r" at 0x[0-9a-f]+", "", repr(x), flags=re.IGNORECASE)
 
 
 def _diverged(method: Method, t: int, epoch: int, path: Path | None, good: int) -> str:

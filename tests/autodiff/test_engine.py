@@ -428,3 +428,22 @@ def test_random_programs_agree_with_a_complex_step(seed, length):
     np.testing.assert_allclose(got, want, rtol=1e-11, atol=1e-13)
     v = rng.normal(size=3)
     assert ms.jvp(program, (x,), (v,))[1] == pytest.approx(want @ v, rel=1e-10, abs=1e-12)
+
+
+def test_variables_of_a_finished_inner_transform_are_not_on_an_outer_path():
+    u = RNG.normal(size=4)
+    inner = lambda x: ms.grad(lambda c: np.sum(c * x * c))(u)  # noqa: E731
+    np.testing.assert_allclose(ms.jvp(inner, (u,), (u,))[1], 2 * u * u, rtol=1e-15)
+    np.testing.assert_allclose(ms.vjp(inner, u)[1](u), 2 * u * u, rtol=1e-15)
+
+
+def test_unknown_keywords_are_named():
+    for f in (
+        lambda x: np.add(x, 1, where=X > 0),
+        lambda x: np.exp(x, dtype="float32"),
+        lambda x: np.sum(x, where=X > 0),
+    ):
+        with pytest.raises(TypeError, match="which has no derivative rule. Select with np.where"):
+            ms.grad(f)(X)
+    with pytest.raises(TypeError, match="cannot become float32"):
+        ms.grad(lambda x: x.astype("float32"))(X)

@@ -1,0 +1,329 @@
+"""A check must be able to fail: implementations with one mistake each, and who rejects them."""
+
+import dataclasses
+import sys
+
+import numpy as np
+import pytest
+
+import minisam as ms
+from minisam import equations, nn, sam, sharpness
+from minisam.autodiff.tensor import value_of
+from minisam.optimizers import SGD
+
+epsilon_hat, jacobian_product = sam.epsilon_hat, sam.jacobian_product
+sam_gradient, conjugate = sam.sam_gradient, sam.conjugate
+rows_of, step, gradient = nn.per_example_gradients, SGD.step, sam.Method.gradient
+
+
+def power(g, rho, p=2, **ball):
+    return epsilon_hat(np.sign(g) * np.abs(g) ** 1.1, rho, p, **ball)
+
+
+def unsigned(g, rho, p=2, **ball):
+    return np.abs(epsilon_hat(g, rho, p, **ball))
+
+
+def too_long(g, rho, p=2, **ball):
+    return epsilon_hat(g, (1 + 1e-9) * rho, p, **ball)
+
+
+def too_short(g, rho, p=2, **ball):
+    return epsilon_hat(g, (1 - 1e-9) * rho, p, **ball)
+
+
+def detached(g, rho, p=2, **ball):
+    return epsilon_hat(value_of(g), rho, p, **ball)
+
+
+def biased(g, rho, p=2, **ball):
+    """The usual +1e-12 in the denominator, for p = 2."""
+    if p != 2:
+        return epsilon_hat(g, rho, p, **ball)
+    return rho * g / (np.sqrt(np.sum(g * g)) + 1e-12)
+
+
+def overflowing(g, rho, p=2, **ball):
+    """Equation (2) as it is printed."""
+    if p in (1, np.inf):
+        return epsilon_hat(g, rho, p, **ball)
+    q = conjugate(p)
+    return rho * np.sign(g) * np.abs(g) ** (q - 1) / np.sum(np.abs(g) ** q) ** (1 / p)
+
+
+def first_tie(g, rho, p=2, **ball):
+    if p != 1:
+        return epsilon_hat(g, rho, p, **ball)
+    top = np.argmax(np.abs(value_of(g)))
+    return np.where(np.arange(g.size) == top, rho * np.sign(value_of(g)), 0.0)
+
+
+def sign_of_zero(g, rho, p=2, **ball):
+    signs = np.where(value_of(g) >= 0, 1.0, -1.0)
+    return rho * signs if p == np.inf else epsilon_hat(g, rho, p, **ball)
+
+
+def always_2(g, rho, p=2, **ball):
+    return epsilon_hat(g, rho, 2, **ball)
+
+
+def unnormalised(g, rho, p=2, **ball):
+    return rho * g
+
+
+def no_metric(g, rho, p=2, *, metric=None, **ball):
+    return epsilon_hat(g, rho, p)
+
+
+def half_metric(g, rho, p=2, *, metric=None, **ball):
+    """T applied once: T ε̂(g) in place of T ε̂(T g)."""
+    return epsilon_hat(g, rho, p) if metric is None else metric * epsilon_hat(g, rho, p)
+
+
+def no_projection(g, v, rho, p=2, **ball):
+    u = epsilon_hat(g, 1.0, p)
+    q = conjugate(p)
+    length = np.linalg.norm(g, q)
+    return jacobian_product(g, v, rho, p) + rho * (q - 1) / length * u * (u @ v)
+
+
+def doubled(g, v, rho, p=2, **ball):
+    return 2 * jacobian_product(g, v, rho, p, **ball)
+
+
+def skewed(g, v, rho, p=2, **ball):
+    return jacobian_product(g, v, rho, p) + rho * g * np.roll(v, 1)[0]
+
+
+def transposed(loss, w, rho, p=2, order=1, **ball):
+    """P H g_a in place of H P g_a."""
+    g_a = sam_gradient(loss, w, rho, p)
+    if order == 1:
+        return g_a
+    return g_a + jacobian_product(ms.grad(loss)(w), ms.hvp(loss, w, g_a), rho, p)
+
+
+def product_at_the_climbed_point(loss, w, rho, p=2, order=1, **ball):
+    g_a = sam_gradient(loss, w, rho, p)
+    if order == 1:
+        return g_a
+    g = ms.grad(loss)(w)
+    at = w + epsilon_hat(g, rho, p)
+    return g_a + ms.hvp(loss, at, jacobian_product(g, g_a, rho, p))
+
+
+def dropping(loss, w, rho, p=2, order=1, **ball):
+    return sam_gradient(loss, w, rho, p)
+
+
+def downhill(loss, w, rho, p=2, order=1, **ball):
+    return ms.grad(loss)(w - epsilon_hat(ms.grad(loss)(w), rho, p))
+
+
+def not_climbing(loss, w, rho, p=2, order=1, **ball):
+    return ms.grad(loss)(w)
+
+
+def always_second_order(loss, w, rho, p=2, order=1, **ball):
+    return sam_gradient(loss, w, rho, p, order=2)
+
+
+def held_perturbation(loss, w, rho, p=2, **ball):
+    return sam_gradient(loss, w, rho, p)
+
+
+def wrong_conjugate(p):
+    return conjugate(p) + 1e-9
+
+
+def level(loss, w, rho, p=2, **ball):
+    return float(loss(w + epsilon_hat(ms.grad(loss)(w), rho, p)))
+
+
+def doubled_sharpness(loss, w, rho, p=2, **ball):
+    return 2 * (level(loss, w, rho, p) - float(loss(w)))
+
+
+def half_decay(self, w, g, state, lr):
+    return step(dataclasses.replace(self, weight_decay=self.weight_decay / 2), w, g, state, lr)
+
+
+def ascent(self, w, g, state, lr):
+    return step(self, w, -g, state, lr)
+
+
+def inexact_restoring(self, losses, w, *args):
+    """Climbs in place, and comes back by subtraction: not bit for bit."""
+    found = gradient(self, losses, w, *args)
+    e = epsilon_hat(found.g, 0.3)
+    w += e
+    w -= e
+    return found
+
+
+def one_pass_too_many(self, losses, w, *args):
+    losses(w)
+    return gradient(self, losses, w, *args)
+
+
+def unfinished_climb(self, losses, w, *args):
+    return gradient(dataclasses.replace(self, rho=self.rho * (1 - 1e-9)), losses, w, *args)
+
+
+def erm_that_climbs():
+    return sam.SAM(0.1)
+
+
+def signed_metric(w, eta=0.01):
+    return w + eta
+
+
+def flat_metric(w, eta=0.01):
+    return np.ones_like(w)
+
+
+def summed(model, loss, w, x, labels):
+    rows = rows_of(model, loss, w, x, labels)
+    return rows * len(rows)
+
+
+def centred(model, loss, w, x, labels):
+    rows = rows_of(model, loss, w, x, labels)
+    return rows - 0.001 * rows.mean(axis=0)
+
+
+def stale_hvp(f, w, v):
+    return ms.jvp(ms.grad(f), (w + 1e-6,), (v,))[1]
+
+
+def pushing(f, *args):
+    return ms.linearize(f, *args)
+
+
+MUTANTS = {
+    power: (
+        sam,
+        "epsilon_hat",
+        "holder-inequality holder-equality dual-norm-optimal rescaled-gradient",
+    ),
+    unsigned: (sam, "epsilon_hat", "holder-equality dual-norm-value limit-p-to-infinity"),
+    too_long: (
+        sam,
+        "epsilon_hat",
+        "dual-norm-length dual-norm-optimal dual-norm-solution asam-ball",
+    ),
+    too_short: (
+        sam,
+        "epsilon_hat",
+        "dual-norm-length dual-norm-value sam-objective notes-absolute-value "
+        "notes-multiplication notes-power-of-norm",
+    ),
+    detached: (
+        sam,
+        "epsilon_hat",
+        "gradient-closed-form second-term hessian-vector-product "
+        "perturbation-jacobian blog-vector-jacobian",
+    ),
+    biased: (sam, "epsilon_hat", "dual-norm-scale rescaled-gradient"),
+    overflowing: (sam, "epsilon_hat", "dual-norm-scale"),
+    first_tie: (sam, "epsilon_hat", "limit-p-to-1"),
+    sign_of_zero: (sam, "epsilon_hat", "limit-p-to-infinity"),
+    always_2: (
+        sam,
+        "epsilon_hat",
+        "linear-argmax dual-norm-solution penalty-gradient notes-exponent-of-ball",
+    ),
+    unnormalised: (
+        sam,
+        "epsilon_hat",
+        "sam-objective rescaled-gradient algorithm-1 sam-two-cycle "
+        "sam-on-quadratic ae-sam-poster-update",
+    ),
+    no_metric: (sam, "epsilon_hat", "asam-ball asam-invariance"),
+    half_metric: (sam, "epsilon_hat", "asam-ball asam-invariance"),
+    no_projection: (
+        sam,
+        "jacobian_product",
+        "jacobian-symmetry perturbation-jacobian hessian-vector-product",
+    ),
+    doubled: (
+        sam,
+        "jacobian_product",
+        "perturbation-jacobian hessian-vector-product dropped-term gradient-by-differences",
+    ),
+    skewed: (sam, "jacobian_product", "jacobian-symmetry perturbation-jacobian"),
+    transposed: (
+        sam,
+        "sam_gradient",
+        "gradient-closed-form gradient-by-differences dropped-term "
+        "notes-transposition sam-on-quadratic",
+    ),
+    product_at_the_climbed_point: (
+        sam,
+        "sam_gradient",
+        "gradient-closed-form gradient-by-differences notes-transposition blog-dropped-loss",
+    ),
+    dropping: (
+        sam,
+        "sam_gradient",
+        "gradient-closed-form gradient-by-differences dropped-term blog-dropped-loss",
+    ),
+    downhill: (sam, "sam_gradient", "equation-3 first-order-is-penalty"),
+    not_climbing: (sam, "sam_gradient", "equation-3 first-order-is-penalty"),
+    always_second_order: (sam, "sam_gradient", "equation-3 first-order-is-penalty dropped-term"),
+    held_perturbation: (sam, "sam_gradient_through", "gradient-closed-form second-term"),
+    wrong_conjugate: (sam, "conjugate", "conjugate-exponents holder-inequality dual-norm-value"),
+    level: (sharpness, "one_step", "taylor-remainder blog-dropped-loss sde-poster-objective"),
+    doubled_sharpness: (
+        sharpness,
+        "one_step",
+        "taylor-remainder blog-dropped-loss sde-poster-objective",
+    ),
+    half_decay: (SGD, "step", "weight-decay"),
+    ascent: (SGD, "step", "weight-decay algorithm-1 erm"),
+    inexact_restoring: (sam.Method, "gradient", "algorithm-1 erm"),
+    one_pass_too_many: (sam.Method, "gradient", "algorithm-1 erm blog-efficiency"),
+    unfinished_climb: (sam.Method, "gradient", "algorithm-1 sam-two-cycle ae-sam-poster-update"),
+    erm_that_climbs: (sam, "ERM", "erm blog-efficiency"),
+    signed_metric: (sam, "asam_metric", "asam-ball asam-invariance"),
+    flat_metric: (sam, "asam_metric", "asam-ball asam-invariance"),
+    summed: (
+        nn,
+        "per_example_gradients",
+        "training-loss batch-gradient-norm ae-sam-poster-variance ae-sam-poster-trace",
+    ),
+    centred: (
+        nn,
+        "per_example_gradients",
+        "training-loss batch-gradient-norm ae-sam-poster-variance ae-sam-poster-trace",
+    ),
+    stale_hvp: (ms, "hvp", "hessian-vector-product penalty-gradient first-order-is-penalty"),
+    pushing: (ms, "vjp", "hessian-vector-product blog-vector-jacobian"),
+}
+"""What each stands in for, and equations that must reject it."""
+
+
+def install(monkeypatch, mutant, owner, name):
+    """Put the mutant wherever minisam's modules refer to what it replaces."""
+    original = getattr(owner, name)
+    if isinstance(owner, type):
+        monkeypatch.setattr(owner, name, mutant)
+        return
+    for module in [m for key, m in sys.modules.items() if key.split(".")[0] == "minisam"]:
+        for attribute, value in list(vars(module).items()):
+            if value is original:
+                monkeypatch.setattr(module, attribute, mutant)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.__name__)
+def test_mutant_is_rejected(monkeypatch, mutant):
+    owner, name, rejecting = MUTANTS[mutant]
+    assert all(result.passed for result in equations.verify(rejecting.split()))
+    install(monkeypatch, mutant, owner, name)
+    accepted = [result.name for result in equations.verify(rejecting.split()) if result.passed]
+    assert not accepted, f"{mutant.__name__} got past {accepted}"
+
+
+def test_every_equation_rejects_a_mutant():
+    rejecting = {name for _, _, names in MUTANTS.values() for name in names.split()}
+    assert rejecting == {equation.name for equation in equations.EQUATIONS}

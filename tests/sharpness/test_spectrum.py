@@ -1,0 +1,175 @@
+"""The largest eigenvalues by products alone, against the whole matrix."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minisam as ms
+from minisam.sharpness import top_eigenvalues
+from minisam.sharpness.spectrum import lanczos
+
+
+def rotated(eigenvalues, seed=0):
+    """A symmetric matrix with these eigenvalues."""
+    d = len(eigenvalues)
+    q = np.linalg.qr(np.random.default_rng(seed).normal(size=(d, d)))[0]
+    return (q * eigenvalues) @ q.T
+
+
+def quadratic(eigenvalues, seed=0):
+    a = rotated(eigenvalues, seed)
+    return lambda w: 0.5 * (w @ (a @ w))
+
+
+def network(model, dtype="float64", train=False):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(6, 3)).astype(dtype)
+    y = rng.integers(2, size=6)
+    w = (2 * model.init(1, "float64")).astype(dtype)
+    return (lambda w: ms.nn.cross_entropy(model(w, x, train=train), y).mean()), w
+
+
+NETWORKS = {
+    "mlp": (ms.nn.mlp([3, 5, 2], activation=ms.nn.Tanh), False),
+    "relu": (ms.nn.mlp([3, 6, 4, 2]), False),
+    "batch norm": (
+        ms.nn.Sequential(ms.nn.Linear(3, 4), ms.nn.BatchNorm(4), ms.nn.Tanh(), ms.nn.Linear(4, 2)),
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize(("model", "train"), NETWORKS.values(), ids=NETWORKS.keys())
+@pytest.mark.parametrize("k", [1, 3, 10])
+def test_networks(model, train, k):
+    loss, w = network(model, train=train)
+    expected = np.linalg.eigvalsh(ms.hessian(loss)(w))[::-1]
+    found = top_eigenvalues(loss, w, k, tol=1e-9)
+    np.testing.assert_allclose(found, expected[:k], rtol=0, atol=1e-6 * expected[0])
+    # The default stops earlier; the error is about the square of the tolerance.
+    found = top_eigenvalues(loss, w, k)
+    np.testing.assert_allclose(found, expected[:k], rtol=0, atol=1e-4 * expected[0])
+
+
+def test_all_of_them():
+    loss, w = network(NETWORKS["mlp"][0])
+    expected = np.linalg.eigvalsh(ms.hessian(loss)(w))[::-1]
+    assert expected[-1] < 0, "negative ones are among them"
+    np.testing.assert_allclose(
+        top_eigenvalues(loss, w, w.size), expected, rtol=0, atol=1e-12 * expected[0]
+    )
+
+
+def test_float32():
+    model = NETWORKS["mlp"][0]
+    loss, w = network(model)
+    expected = np.linalg.eigvalsh(ms.hessian(loss)(w))[::-1]
+    loss, w = network(model, "float32")
+    found = top_eigenvalues(loss, w, 2)
+    assert found.dtype == np.float64
+    np.testing.assert_allclose(found, expected[:2], rtol=1e-4)
+    for tol in (1e-6, 1e-12):  # beyond the accuracy of the products it still ends
+        np.testing.assert_allclose(top_eigenvalues(loss, w, 1, tol=tol), expected[:1], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "eigenvalues",
+    [
+        [5, 5, 1, 1, 1],
+        [7, 7, 7, 7],
+        [5, 5, 5, 4, *[0] * 40],
+        [3, 3, -9, -9, -9, *[0.5] * 30],
+        [0.0] * 6,
+        [-1, -2, -3, -3, -5],
+        [1e-12, 1, 1e12],
+        [2.0],
+    ],
+    ids=str,
+)
+def test_repeated_zero_and_negative_eigenvalues(eigenvalues):
+    """The largest are meant, and not the largest in magnitude; each as often as it occurs."""
+    eigenvalues = np.sort(np.array(eigenvalues, dtype=float))[::-1]
+    d, scale = len(eigenvalues), np.abs(eigenvalues).max()
+    for k in {1, min(2, d), min(4, d), d}:
+        for seed in range(3):
+            found = top_eigenvalues(quadratic(eigenvalues), np.ones(d), k, seed=seed, tol=1e-7)
+            np.testing.assert_allclose(found, eigenvalues[:k], rtol=0, atol=1e-10 * scale)
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    eigenvalues=st.lists(
+        st.one_of(st.sampled_from([0.0, 1.0, -1.0, 3.0]), st.floats(-1e6, 1e6)), min_size=1,
+        max_size=12,
+    ),
+    data=st.data(),
+)  # fmt: skip
+def test_any_spectrum(eigenvalues, data):
+    eigenvalues = np.sort(eigenvalues)[::-1]
+    k = data.draw(st.integers(1, len(eigenvalues)))
+    a = rotated(eigenvalues)
+    found = lanczos(lambda v: a @ v, len(eigenvalues), k, tol=1e-8)
+    scale = np.abs(eigenvalues).max()
+    np.testing.assert_allclose(found, eigenvalues[:k], rtol=0, atol=2e-8 * scale)
+
+
+def test_the_error_is_within_the_tolerance():
+    """A residual bounds the error: also for a spectrum without a gap, where Lanczos is slow."""
+    eigenvalues = np.linspace(0, 1, 300)[::-1]
+    a = rotated(eigenvalues)
+    for tol in (1e-1, 1e-2, 1e-4):
+        calls = []
+
+        def product(v, calls=calls):
+            calls.append(1)
+            return a @ v
+
+        found = lanczos(product, 300, 3, tol=tol, max_products=300)
+        np.testing.assert_allclose(found, eigenvalues[:3], rtol=0, atol=tol)
+        assert len(calls) < 300
+
+
+def test_the_number_of_products_is_bounded():
+    a = rotated(np.linspace(0, 1, 50))
+    for k, limit, expected in ((1, 7, 7), (5, 9, 9), (5, 2, 5), (1, 1000, 50)):
+        calls = []
+
+        def product(v, calls=calls):
+            calls.append(1)
+            return a @ v
+
+        found = lanczos(product, 50, k, tol=0.0, max_products=limit)
+        assert len(calls) == expected
+        assert found.shape == (k,)
+        assert np.all(np.diff(found) <= 0)
+        assert np.all(found <= 1 + 1e-12), "a Ritz value never exceeds the largest eigenvalue"
+
+
+def test_the_gradient_is_recorded_once():
+    calls = []
+
+    def loss(w):
+        calls.append(1)
+        return np.sum(np.cos(w) * w)
+
+    top_eigenvalues(loss, np.arange(6.0), 3)
+    assert len(calls) == 1
+
+
+def test_a_seed_decides():
+    a = rotated(np.linspace(0, 1, 50))
+    one, again, other = (lanczos(lambda v: a @ v, 50, 1, seed=seed, tol=1e-2) for seed in (0, 0, 1))
+    assert one == again != other
+
+
+@pytest.mark.parametrize("k", [0, -1, 4])
+def test_how_many_there_are(k):
+    with pytest.raises(ValueError, match=rf"k must be in \[1, 3\], .*; got {k}"):
+        top_eigenvalues(lambda w: np.sum(w**2), np.ones(3), k)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_hessian_that_is_not_finite():
+    with pytest.raises(ValueError, match="not finite"):
+        top_eigenvalues(lambda w: np.sum(w**0.5), np.zeros(3))
