@@ -1,9 +1,9 @@
 """Reading part of an array, and the adjoint of it: assembling an array from parts.
 
 The cotangent of ``x[index]`` is zero except at ``index``. Written out each time, n reads of an
-array of n elements would cost n² writes. So the rules of reading give a list of `Part`, the traversal
-collects those of one Tensor, and `assemble` writes them all into one array. When
-they are the slices of a parameter vector, side by side, that is a single copy.
+array of n elements would cost n² writes. So the rules of reading give a list of `Part`, the
+traversal collects those of one Tensor, and `assemble` writes them all into one array. When they
+are the slices of a parameter vector, side by side, that is a single copy.
 """
 
 from collections.abc import Iterator, Sequence

@@ -140,6 +140,15 @@ def elementwise(
     -------
     Primitive
         The function to call.
+
+    Examples
+    --------
+    >>> import minisam as ms
+    >>> def domain(rng):
+    ...     yield (rng.uniform(1, 2, size=3),), {}
+    >>> exp2 = elementwise("doc.exp2", np.exp2, lambda y, x: y * np.log(2.0), domain=domain)
+    >>> ms.grad(lambda x: np.sum(exp2(x)))(np.array([1.0])).round(4)
+    array([1.3863])
     """
     if len(partials) == 1 and callable(slope := partials[0]):
         # The same as below for one argument, which cannot have been broadcast.
@@ -187,6 +196,17 @@ def linear(
     -------
     Primitive
         The function to call.
+
+    Examples
+    --------
+    >>> import minisam as ms
+    >>> def domain(rng):
+    ...     yield (rng.normal(size=3),), {}
+    >>> rotate = linear(
+    ...     "doc.rotate", lambda x: np.roll(x, 1), lambda ct, x: np.roll(ct, -1), domain=domain
+    ... )
+    >>> ms.grad(lambda x: rotate(x) @ np.array([1.0, 2.0, 3.0]))(np.zeros(3))
+    array([2., 3., 1.])
     """
 
     def pull(i: int, ct: Array, y: Array, x: Array, **params: Any) -> Array:
@@ -218,6 +238,17 @@ def jointly_linear(
     -------
     Primitive
         The function to call.
+
+    Examples
+    --------
+    >>> import minisam as ms
+    >>> def domain(rng):
+    ...     yield (rng.normal(size=2), rng.normal(size=2)), {}
+    >>> average = jointly_linear(
+    ...     "doc.average", lambda a, b: (a + b) / 2, lambda i, ct, a, b: ct / 2, domain=domain
+    ... )
+    >>> ms.grad(lambda a: np.sum(average(a, 1.0)))(np.zeros(2))
+    array([0.5, 0.5])
     """
 
     def pull(i: int, ct: Array, y: Array, *args: Array, **params: Any) -> Array:
@@ -258,6 +289,18 @@ def bilinear(
     -------
     Primitive
         The function to call.
+
+    Examples
+    --------
+    >>> import minisam as ms
+    >>> def domain(rng):
+    ...     yield (rng.normal(size=3), rng.normal(size=3)), {}
+    >>> times = bilinear(
+    ...     "doc.times", np.multiply, lambda ct, a, b: ct * b, lambda ct, a, b: ct * a,
+    ...     domain=domain,
+    ... )
+    >>> ms.grad(lambda a: np.sum(times(a, a)))(np.array([1.0, 2.0]))
+    array([2., 4.])
     """
     transposes = (transpose_a, transpose_b)
 
@@ -300,6 +343,22 @@ def selection(
     -------
     Primitive
         The function to call.
+
+    Examples
+    --------
+    >>> import minisam as ms
+    >>> def domain(rng):
+    ...     yield (rng.normal(size=4),), {}
+    >>> pick = linear(
+    ...     "doc.pick", lambda x, chosen: chosen @ x, lambda ct, x, chosen: ct * chosen,
+    ...     domain=lambda rng: [((rng.normal(size=2),), {"chosen": np.array([1.0, 0.0])})],
+    ... )
+    >>> largest = selection(
+    ...     "doc.largest", lambda x: x.max(), lambda y, x: (x == y) / (x == y).sum(), pick,
+    ...     domain=domain,
+    ... )
+    >>> ms.grad(largest)(np.array([3.0, 1.0]))
+    array([1., 0.])
     """
 
     def pull(i: int, ct: Array, y: Array, x: Array, **params: Any) -> Array:

@@ -131,6 +131,10 @@ class Result:
         The error of the printed form.
     message : str
         Of the exception that a check raised, else empty.
+
+    Examples
+    --------
+    See `minisam.equations.verify`.
     """
 
     name: str

@@ -63,6 +63,18 @@ class Layer:
 
     A layer defines `declare` (its parameters), `apply` (what it does) and `output_shape`; the
     rest follows.
+
+    Examples
+    --------
+    >>> class Scale(Layer):
+    ...     def declare(self):
+    ...         return (Parameter("factor", (1,), start=1.0),)
+    ...
+    ...     def apply(self, w, at, x, mode):
+    ...         (factor,) = self.read(w, at)
+    ...         return factor * x
+    >>> Scale()(np.array([3.0]), np.ones((1, 2)))
+    array([[3., 3.]])
     """
 
     def declare(self) -> tuple[Parameter, ...]:

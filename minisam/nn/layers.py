@@ -1,8 +1,8 @@
 """The layers: each a few lines of mathematics on `minisam.ops`."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod, sqrt
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -164,6 +164,12 @@ class MaxPool2d(Layer):
         Height and width of a window.
     stride : int or (int, int), optional
         Step between windows; their size if not given.
+
+    Examples
+    --------
+    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
+    >>> MaxPool2d(2)(np.zeros(0), x)
+    array([[[[3.]]]])
     """
 
     window: Pair
@@ -180,7 +186,21 @@ class MaxPool2d(Layer):
 
 @dataclass(frozen=True, repr=False)
 class AvgPool2d(Layer):
-    """Average over windows; parameters as for `MaxPool2d`."""
+    """Average over windows.
+
+    Parameters
+    ----------
+    window : int or (int, int)
+        Height and width of a window.
+    stride : int or (int, int), optional
+        Step between windows; their size if not given.
+
+    Examples
+    --------
+    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
+    >>> AvgPool2d(2)(np.zeros(0), x)
+    array([[[[1.5]]]])
+    """
 
     window: Pair
     stride: Pair | None = None
@@ -196,7 +216,13 @@ class AvgPool2d(Layer):
 
 @dataclass(frozen=True, repr=False)
 class GlobalAvgPool2d(Layer):
-    """Average of each channel over the whole image: (batch, c, h, w) to (batch, c)."""
+    """Average of each channel over the whole image: (batch, c, h, w) to (batch, c).
+
+    Examples
+    --------
+    >>> GlobalAvgPool2d()(np.zeros(0), np.arange(4.0).reshape(1, 1, 2, 2))
+    array([[1.5]])
+    """
 
     def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Average over the last two axes."""
@@ -209,33 +235,96 @@ class GlobalAvgPool2d(Layer):
 
 @dataclass(frozen=True, repr=False)
 class Activation(Layer):
-    """A function applied to each element."""
+    """A function applied to each element: the class attribute ``function``."""
 
-    def function(self, x: Array) -> Array:
-        """Apply it."""
-        raise NotImplementedError
+    function: ClassVar[Any]
 
     def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Apply it to the inputs."""
-        return self.function(x)
+        return type(self).function(x)
 
 
-def _activation(name: str, function: Callable[[Array], Array], doc: str) -> type[Activation]:
-    methods = {"function": lambda self, x: function(x), "__doc__": doc}
-    return dataclass(frozen=True, repr=False)(type(name, (Activation,), methods))
+class ReLU(Activation):
+    """``max(x, 0)``, with slope 0 at 0.
+
+    Examples
+    --------
+    >>> ReLU()(np.zeros(0), np.array([[-1.0, 2.0]])).round(4)
+    array([[0., 2.]])
+    """
+
+    function = staticmethod(relu)
 
 
-ReLU = _activation("ReLU", relu, "max(x, 0), with slope 0 at 0.")
-Tanh = _activation("Tanh", lambda x: np.tanh(x), "Hyperbolic tangent.")
-Sigmoid = _activation("Sigmoid", sigmoid, "1/(1 + exp(-x)).")
-GELU = _activation("GELU", gelu, "Gaussian error linear unit, tanh form.")
-SiLU = _activation("SiLU", silu, "x σ(x).")
-Softplus = _activation("Softplus", softplus, "log(1 + exp(x)).")
+class Tanh(Activation):
+    """Hyperbolic tangent.
+
+    Examples
+    --------
+    >>> Tanh()(np.zeros(0), np.array([[-1.0, 2.0]])).round(4)
+    array([[-0.7616,  0.964 ]])
+    """
+
+    function = staticmethod(np.tanh)
+
+
+class Sigmoid(Activation):
+    """``1/(1 + exp(-x))``.
+
+    Examples
+    --------
+    >>> Sigmoid()(np.zeros(0), np.array([[-1.0, 2.0]])).round(4)
+    array([[0.2689, 0.8808]])
+    """
+
+    function = staticmethod(sigmoid)
+
+
+class GELU(Activation):
+    """Gaussian error linear unit, in its tanh form.
+
+    Examples
+    --------
+    >>> GELU()(np.zeros(0), np.array([[-1.0, 2.0]])).round(4)
+    array([[-0.1588,  1.9546]])
+    """
+
+    function = staticmethod(gelu)
+
+
+class SiLU(Activation):
+    """Sigmoid linear unit, ``x σ(x)``.
+
+    Examples
+    --------
+    >>> SiLU()(np.zeros(0), np.array([[-1.0, 2.0]])).round(4)
+    array([[-0.2689,  1.7616]])
+    """
+
+    function = staticmethod(silu)
+
+
+class Softplus(Activation):
+    """``log(1 + exp(x))``.
+
+    Examples
+    --------
+    >>> Softplus()(np.zeros(0), np.array([[-1.0, 2.0]])).round(4)
+    array([[0.3133, 2.1269]])
+    """
+
+    function = staticmethod(softplus)
 
 
 @dataclass(frozen=True, repr=False)
 class Flatten(Layer):
-    """Each example as one vector: (batch, ...) to (batch, n)."""
+    """Each example as one vector: (batch, ...) to (batch, n).
+
+    Examples
+    --------
+    >>> Flatten()(np.zeros(0), np.zeros((5, 1, 2, 2))).shape
+    (5, 4)
+    """
 
     def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Reshape; nothing to do for vectors."""
@@ -254,6 +343,11 @@ class Dropout(Layer):
     ----------
     rate : float
         Probability of being dropped, in [0, 1).
+
+    Examples
+    --------
+    >>> Dropout(0.5)(np.zeros(0), np.ones((1, 4)), train=True, seed=0)
+    array([[2., 0., 0., 0.]])
     """
 
     rate: float
@@ -279,6 +373,13 @@ class BatchNorm(Layer):
         Length of axis 1 of the inputs, (batch, c) or (batch, c, h, w).
     eps : float
         Added to the variance.
+
+    Examples
+    --------
+    >>> x = np.array([[1.0], [3.0]])
+    >>> BatchNorm(1)(np.array([1.0, 0.0]), x, train=True).round(3)
+    array([[-1.],
+           [ 1.]])
     """
 
     channels: int
@@ -338,6 +439,11 @@ class LayerNorm(Layer):
         Length of the last axis.
     eps : float
         Added to the variance.
+
+    Examples
+    --------
+    >>> LayerNorm(2)(np.array([1.0, 1.0, 0.0, 0.0]), np.array([[1.0, 3.0]])).round(3)
+    array([[-1.,  1.]])
     """
 
     width: int

@@ -237,7 +237,17 @@ def avg_pool2d(x: Array, size: Ints, stride: Ints | None = None, padding: Ints =
 
 
 def global_avg_pool2d(x: Array) -> Array:
-    """Average each channel over the whole image, (N, C, H, W) to (N, C).
+    """Average each channel over the whole image.
+
+    Parameters
+    ----------
+    x : array, (N, C, H, W)
+        Images.
+
+    Returns
+    -------
+    array, (N, C)
+        Channel means.
 
     Examples
     --------

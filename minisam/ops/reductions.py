@@ -392,6 +392,18 @@ def cumsum(x: Array, axis: int | None = None) -> Array:
 def softmax(x: Array, axis: Axis = -1) -> Array:
     """exp(x) / sum(exp(x)) along an axis, without overflow.
 
+    Parameters
+    ----------
+    x : array
+        Logits.
+    axis : int, tuple of int or None
+        Over which axes; None for all.
+
+    Returns
+    -------
+    array
+        Of x's shape, positive, with sum 1 along the axis.
+
     Examples
     --------
     >>> import numpy as np
@@ -402,7 +414,7 @@ def softmax(x: Array, axis: Axis = -1) -> Array:
 
 
 def log_softmax(x: Array, axis: Axis = -1) -> Array:
-    """log(softmax(x)) along an axis, without overflow.
+    """log(softmax(x)) along an axis, without overflow; parameters as for `softmax`.
 
     Examples
     --------
@@ -414,7 +426,7 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
 
 
 def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
-    """log(sum(exp(x))) along axes, without overflow.
+    """log(sum(exp(x))) along axes, without overflow; parameters as for `sum`.
 
     Examples
     --------

@@ -56,6 +56,11 @@ class Method:
         With a number, ASAM: the metric |w| + η.
     groups : sequence of slice, optional
         Norms taken over each of these separately.
+
+    Examples
+    --------
+    >>> ERM().init(np.zeros(2))
+    {}
     """
 
     name: str

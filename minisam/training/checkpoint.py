@@ -35,6 +35,11 @@ class Checkpoint:
     meta : dict
         JSON values: ``settings``, ``epoch`` (epochs done), ``evaluations``, ``seconds`` and
         ``history``.
+
+    Examples
+    --------
+    >>> Checkpoint({"w": 0.0, "optimizer/momentum": 1.0}).state("optimizer")
+    {'momentum': 1.0}
     """
 
     arrays: dict[str, Array]

@@ -57,6 +57,10 @@ class Run:
         Time spent, evaluation included; over all sessions of a resumed run.
     settings : dict
         What was run, as text.
+
+    Examples
+    --------
+    See `train`.
     """
 
     w: Array

@@ -11,6 +11,8 @@ import os
 import statistics
 import sys
 import time
+from functools import partial
+from itertools import pairwise
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # before NumPy is imported, or it has no effect
@@ -37,7 +39,7 @@ LIMITS = {  # ratio -> the most it may be
 def views(w, sizes):
     """Weights and biases as views of the vector, as nn.mlp lays them out."""
     at, found = 0, []
-    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
+    for n_in, n_out in pairwise(sizes):
         middle, stop = at + n_in * n_out, at + n_in * n_out + n_out
         found.append((w[at:middle].reshape(n_in, n_out), w[middle:stop]))
         at = stop
@@ -172,7 +174,7 @@ def growth(rounds):
         return ms.grad(f)
 
     sizes = (1_000, 10_000, 100_000)
-    times = race({n: (lambda g=chain(n): g(2.0)) for n in sizes}, max(3, rounds // 5), 1)
+    times = race({n: partial(chain(n), 2.0) for n in sizes}, max(3, rounds // 5), 1)
     each = [1e6 * statistics.median(times[n]) / n for n in sizes]
     for n, us in zip(sizes, each, strict=True):
         yield {"workload": f"chain of {n:,} operations", "ratio": "us per operation", "median": us}
