@@ -22,7 +22,7 @@ def _slope(y: Array, z: Array, labels: Array) -> Array:
     from z in the last digit.
     """
     total = y + z[np.arange(len(labels)), labels]
-    return np.exp(z - total[:, None]) - (labels[:, None] == np.arange(z.shape[1]))
+    return np.exp(z - total[:, None]) - (labels[:, None] == np.arange(z.shape[1], dtype=labels.dtype))
 
 
 cross_entropy_op = primitive(
@@ -71,9 +71,10 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
     labels = value_of(labels)
     if not hasattr(labels, "dtype"):
         labels = np.asarray(labels)
-    if len(logits.shape) != 2 or labels.shape != logits.shape[:1]:
+    shape = logits.shape
+    if len(shape) != 2 or labels.shape != shape[:1]:
         raise ShapeError(
-            f"cross_entropy: logits of shape {logits.shape} and labels of shape {labels.shape}; "
+            f"cross_entropy: logits of shape {shape} and labels of shape {labels.shape}; "
             "expected (batch, classes) and (batch,)."
         )
     if labels.dtype.kind not in "iu":

@@ -243,6 +243,16 @@ def test_where_the_slope_is_infinite_the_entry_is_dropped():
     np.testing.assert_allclose(product[1:], jacobian_product(g[1:], v[1:], RHO, 3), rtol=1e-14)
 
 
+@smooth_p
+def test_an_entry_that_vanishes_beside_the_largest_has_no_slope(p):
+    """|g_i|/max|g| underflows to 0, where the power q - 1 < 1 has an infinite slope."""
+    g, v = np.array([1e200, -1e-200, 1e200]), np.array([1.0, 0.0, -1.0])
+    through = ms.jacobian(lambda g: epsilon_hat(g, RHO, p))(g) @ v
+    closed = jacobian_product(g, v, RHO, p)
+    assert np.isfinite(closed).all()
+    np.testing.assert_allclose(through, closed, rtol=1e-12)
+
+
 def test_at_p_2_a_zero_coordinate_keeps_its_slope():
     """p = 2: J = ρ (I - ĝĝᵀ)/‖g‖, also where g_i = 0."""
     g = np.array([0.0, 3.0, 4.0])
