@@ -145,7 +145,7 @@ def test_sharpness_uses_at_most_1000_examples(capsys):
 def test_models_of_images(model, capsys):
     few = ["--train", "20", "--test", "20", "--epochs", "1", "--batch-size", "10"]
     assert main(["train", "--model", model, *few, "--no-compare", "--quiet"]) == 0
-    out = f"runs/digits-{model}-sam-seed0"
+    out = f"runs/digits-{model}-sam-train20-test20-epochs1-batch_size10-seed0"
     assert history(out)["runs"][0]["result"]["evaluations"] == 4.0
     assert ("BatchNorm" in history(out)["runs"][0]["settings"]["model"]) == (model == "resnet")
 
@@ -164,7 +164,10 @@ def test_erm_alone_and_the_options_of_a_run(capsys):
     options = ["--schedule", "constant", "--momentum", "0", "--weight-decay", "0", "--lr", "0.05"]
     assert main([*SMALL, "--method", "ERM", *options]) == 0
     assert cells(capsys.readouterr().out.splitlines()[0]) == ["ERM"]
-    out = "runs/digits-mlp-erm-seed0"
+    (out,) = Path("runs").iterdir()
+    assert (
+        "-lr0.05-scheduleconstant-momentum0.0-" in out.name
+    )  # the folder's name tells the options
     assert files(out) == ["checkpoint.npz", "figure.png", "figure.svg", "history.json"]
     run = history(out)["runs"][0]
     assert run["result"]["evaluations"] == 15.0

@@ -139,7 +139,13 @@ def _train_arguments(train: argparse.ArgumentParser) -> None:
     add("--momentum", 0.9, "momentum of SGD")
     add("--weight-decay", 5e-4, "weight decay of SGD")
     add("--seed", 0, "of the examples kept, the parameters and the batches", _seed, "N")
-    add("--out", None, "where results go; without it runs/DATA-MODEL-METHOD-seedN", str, "DIR")
+    add(
+        "--out",
+        None,
+        "folder of results; without it one in runs, named by the options",
+        str,
+        "DIR",
+    )
     switch = argparse.BooleanOptionalAction
     train.add_argument("--compare", action=switch, default=True, help="train ERM as well")
     resume = "go on from the checkpoints in DIR"

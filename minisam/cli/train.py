@@ -15,7 +15,7 @@ import numpy as np
 
 from minisam import data, nn, optimizers, sam
 from minisam.arrays import Array
-from minisam.cli.arguments import Refused
+from minisam.cli.arguments import Refused, parse
 from minisam.data import Dataset
 from minisam.nn.layer import Layer
 from minisam.optimizers import SGD
@@ -119,11 +119,40 @@ def _job(args: Namespace) -> _Job:
         most = min(most, max(100, SHARPNESS_INPUTS // examples.x_train[0].size))
     # Drawn at random, because a file may be sorted by class.
     rows = np.random.default_rng(0).permutation(len(examples.x_train))[:most]
-    out = Path(args.out or f"runs/{args.data}-{args.model}-{args.method}-seed{args.seed}")
+    out = Path(args.out or Path("runs", folder_name(args)))
     there = next(folder for folder in (out, *out.parents) if folder.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise PermissionError(f"cannot write to {out}. Name another folder with --out.")
     return _Job(args, examples, model, method, optimizer, out, rows)
+
+
+def folder_name(args: Namespace) -> str:
+    """Name the results after the arguments, so that no other run's checkpoint is in the way.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        From `minisam.cli.arguments.parse`.
+
+    Returns
+    -------
+    str
+        Data, model, method and seed, and whatever else is not as by default.
+
+    Examples
+    --------
+    >>> folder_name(parse(["train", "--rho", "0.2"]))
+    'digits-mlp-sam-rho0.2-seed0'
+    """
+    plain = vars(parse(["train"]))
+    named = {"data", "model", "method", "seed"}
+    no_matter = {"command", "argv", "root", "out", "compare", "resume", "quiet"}
+    words = [args.data, args.model, args.method]
+    for name, value in vars(args).items():
+        if name not in named | no_matter and value != plain[name]:
+            text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
+            words.append(name + text)
+    return "-".join([*words, f"seed{args.seed}"])
 
 
 def _model(args: Namespace, examples: Dataset) -> Layer:

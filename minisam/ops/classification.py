@@ -22,7 +22,9 @@ def _slope(y: Array, z: Array, labels: Array) -> Array:
     from z in the last digit.
     """
     total = y + z[np.arange(len(labels)), labels]
-    return np.exp(z - total[:, None]) - (labels[:, None] == np.arange(z.shape[1], dtype=labels.dtype))
+    return np.exp(z - total[:, None]) - (
+        labels[:, None] == np.arange(z.shape[1], dtype=labels.dtype)
+    )
 
 
 cross_entropy_op = primitive(

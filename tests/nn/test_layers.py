@@ -76,7 +76,7 @@ def test_batch_norm_in_evaluation():
             lambda x: 0.5 * x * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))),
         ),
     ],
-    ids=repr,
+    ids=["relu", "tanh", "sigmoid", "silu", "softplus", "gelu"],
 )
 def test_activations(layer, function):
     x = np.linspace(-6, 6, 25)[None]
