@@ -129,6 +129,14 @@ def test_the_error_is_within_the_tolerance():
         assert len(calls) < 300
 
 
+def test_the_wanted_ones_have_to_converge():
+    """The smallest are found after a few products here, when the largest are still far off."""
+    eigenvalues = np.concatenate([np.linspace(1, 0, 300), [-4, -4.5, -5]])
+    a = rotated(eigenvalues)
+    found = lanczos(lambda v: a @ v, 303, 3, tol=1e-5)
+    np.testing.assert_allclose(found, eigenvalues[:3], rtol=0, atol=5e-5)
+
+
 def test_the_number_of_products_is_bounded():
     a = rotated(np.linspace(0, 1, 50))
     for k, limit, expected in ((1, 7, 7), (5, 9, 9), (5, 2, 5), (1, 1000, 50)):

@@ -487,6 +487,27 @@ def test_a_last_step_to_infinity_is_not_saved(data, tmp_path):
     assert load_checkpoint(path).meta["epoch"] == 1
 
 
+def test_a_loss_that_is_nan_although_its_gradient_is_finite(data):
+    def nan(logits, labels):
+        return nn.cross_entropy(logits, labels) + np.nan
+
+    with pytest.raises(DivergedError, match="at step 0"):
+        train(PLAIN, data, ERM(), SGD(0.1), epochs=1, batch_size=16, loss=nan)
+
+
+def test_an_optimizer_whose_memory_overflows():
+    """Adam's g² in float32: the parameters would stand still from then on, without a word."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(8, 6)).astype("f4"), rng.integers(3, size=8)
+    data = ms.data.Dataset("tiny", x, y, x, y, classes=3)
+
+    def steep(logits, labels):
+        return 1e30 * nn.cross_entropy(logits, labels)
+
+    with pytest.raises(DivergedError, match="at step 0"):
+        train(PLAIN, data, ERM(), Adam(0.01), epochs=1, loss=steep)
+
+
 # Errors.
 
 
