@@ -41,7 +41,7 @@ def test_ci_finds_the_test_command():
         ["bash", "-c", find], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout
     assert found.startswith("python3 -m venv .venv && ")
-    assert found.endswith("-m pytest\n")
+    assert found.endswith("-m pytest -n auto\n")
     assert found in README
 
 
