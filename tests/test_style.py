@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 from importlib import import_module
-from inspect import ismodule
+from inspect import isclass, ismodule, isroutine
 from pathlib import Path
 
 import pytest
@@ -47,7 +47,7 @@ PUBLIC = [
     f"{module}.{name}"
     for module in MODULES
     for name in getattr(import_module(module), "__all__", ())
-    if callable(getattr(import_module(module), name))
+    if isclass(thing := getattr(import_module(module), name)) or isroutine(thing)
 ]
 
 

@@ -354,3 +354,9 @@ def per_example_gradients(model: Layer, loss: Any, w: Array, x: Array, labels: A
 
     copies = np.broadcast_to(value_of(w), (len(x), model.size))
     return grad(lambda each: np.sum(loss(model(each, x), labels)))(copies)
+
+
+def check_widths(layer: Layer, *widths: int) -> None:
+    """Refuse a layer with a width below 1, such as ``Linear(0, 3)``."""
+    if min(widths) < 1:
+        raise ValueError(f"{layer!r}: every width must be at least 1.")

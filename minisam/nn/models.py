@@ -3,20 +3,11 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from minisam.nn.containers import Residual, Sequential
+from minisam.nn.images import Conv2d, GlobalAvgPool2d, MaxPool2d
 from minisam.nn.layer import Layer, Shape
-from minisam.nn.layers import (
-    BatchNorm,
-    Conv2d,
-    Flatten,
-    GlobalAvgPool2d,
-    Linear,
-    MaxPool2d,
-    ReLU,
-    Residual,
-    Sequential,
-    Sigmoid,
-    Tanh,
-)
+from minisam.nn.layers import Flatten, Linear, ReLU, Sigmoid, Tanh
+from minisam.nn.normalization import BatchNorm
 
 
 def mlp(sizes: Sequence[int], activation: type[Layer] = ReLU) -> Sequential:

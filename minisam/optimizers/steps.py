@@ -1,4 +1,4 @@
-"""What a step does with a gradient, and how large the step is.
+"""What a step does with a gradient.
 
 A method of `minisam.sam` says which gradient; an optimizer says what to do with it; a schedule
 says how far. None of them remembers anything: what a run has accumulated is a dict of arrays
@@ -16,17 +16,21 @@ for a large w the cost is memory traffic, and a temporary saved is time saved. O
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, TypeAlias
 
 import numpy as np
 
 from minisam.arrays import Array
-from minisam.autodiff.errors import ShapeError
-
-Schedule: TypeAlias = Callable[[int, int], float]
-"""A learning rate for step t = 0, 1, …, total - 1: any function ``(t, total) -> lr``."""
+from minisam.optimizers.checks import (
+    LR_HINT,
+    check_step,
+    checked_weight_decay,
+    in_range,
+    set_fields,
+)
+from minisam.optimizers.schedules import Schedule, checked_lr, lr_at
 
 State: TypeAlias = dict[str, Array]
 """What an optimizer remembers: arrays by name, ready for `numpy.savez`."""
@@ -85,9 +89,13 @@ class SGD:
     decoupled: bool = False
 
     def __post_init__(self) -> None:
-        _set(self, lr=_lr(self.lr, "SGD"), weight_decay=_weight_decay(self.weight_decay, "SGD"))
+        set_fields(
+            self,
+            lr=checked_lr(self.lr, "SGD"),
+            weight_decay=checked_weight_decay(self.weight_decay, "SGD"),
+        )
         hint = "Near 1 the velocity hardly decays; 0.9 is usual."
-        _set(self, momentum=_in_range("SGD: momentum", self.momentum, hint, below=1.0))
+        set_fields(self, momentum=in_range("SGD: momentum", self.momentum, hint, below=1.0))
         if self.nesterov and self.momentum == 0:
             raise ValueError(
                 "SGD: nesterov=True looks ahead along the momentum, but momentum is 0.0. "
@@ -111,10 +119,11 @@ class SGD:
 
         Examples
         --------
+        >>> from minisam.optimizers import cosine
         >>> SGD(lr=cosine(0.1)).lr_at(50, 100)
         0.05
         """
-        return _lr_at(self.lr, t, total)
+        return lr_at(self.lr, t, total)
 
     def init(self, w: Array) -> State:
         """Return the state before the first step.
@@ -175,8 +184,8 @@ class SGD:
         array([0.8])
         """
         vectors = {"momentum"} if self.momentum else set()
-        _check(self, w, g, state, vectors, names=vectors)
-        lr = _in_range("SGD.step: lr", lr, _LR_HINT)
+        check_step(self, w, g, state, vectors, names=vectors)
+        lr = in_range("SGD.step: lr", lr, LR_HINT)
         w, d = _decay(w, g, self.weight_decay, self.decoupled, lr)
         state_new = {}
         if self.momentum:
@@ -245,14 +254,18 @@ class Adam:
 
     def __post_init__(self) -> None:
         name = type(self).__name__
-        _set(self, lr=_lr(self.lr, name), weight_decay=_weight_decay(self.weight_decay, name))
-        _set(self, eps=_in_range(f"{name}: eps", self.eps, "Use a tiny number such as 1e-8."))
+        set_fields(
+            self,
+            lr=checked_lr(self.lr, name),
+            weight_decay=checked_weight_decay(self.weight_decay, name),
+        )
+        set_fields(self, eps=in_range(f"{name}: eps", self.eps, "Use a tiny number such as 1e-8."))
         if len(self.betas) != 2 or not all(0 <= beta < 1 for beta in self.betas):
             raise ValueError(
                 f"{name}: betas must be two numbers in [0, 1), got {self.betas}. "
                 "(0.9, 0.999) is usual."
             )
-        _set(self, betas=(float(self.betas[0]), float(self.betas[1])))
+        set_fields(self, betas=(float(self.betas[0]), float(self.betas[1])))
 
     def lr_at(self, t: int, total: int) -> float:
         """Return the learning rate of step t of a run of ``total`` steps.
@@ -274,7 +287,7 @@ class Adam:
         >>> Adam().lr_at(50, 100)
         0.001
         """
-        return _lr_at(self.lr, t, total)
+        return lr_at(self.lr, t, total)
 
     def init(self, w: Array) -> State:
         """Return the state before the first step.
@@ -335,8 +348,8 @@ class Adam:
         >>> w_new.round(6), state["step"]
         (array([0.5]), array(1))
         """
-        _check(self, w, g, state, vectors={"m", "v"}, names={"m", "v", "step"})
-        lr = _in_range(f"{type(self).__name__}.step: lr", lr, _LR_HINT)
+        check_step(self, w, g, state, vectors={"m", "v"}, names={"m", "v", "step"})
+        lr = in_range(f"{type(self).__name__}.step: lr", lr, LR_HINT)
         w, g = _decay(w, g, self.weight_decay, self.decoupled, lr)
         beta1, beta2 = self.betas
         t = int(state["step"]) + 1
@@ -395,171 +408,6 @@ class AdamW(Adam):
 # Schedules. They are classes only in order to print, compare and pickle; read them as functions.
 
 
-@dataclass(frozen=True)
-class constant:
-    """The same learning rate at every step: lr(t) = lr.
-
-    Parameters
-    ----------
-    lr : float
-        The learning rate, >= 0.
-
-    Raises
-    ------
-    ValueError
-        If lr is negative or not finite.
-
-    Examples
-    --------
-    >>> constant(0.1)(7, 100)
-    0.1
-    """
-
-    lr: float
-
-    def __post_init__(self) -> None:
-        _set(self, lr=_in_range("constant: lr", self.lr, _LR_HINT))
-
-    def __call__(self, t: int, total: int) -> float:
-        """Return lr(t), the formula above."""
-        return self.lr
-
-
-@dataclass(frozen=True)
-class step_decay:
-    """Drop by a factor at milestones: lr(t) = lr · gammaᵏ, k = number of milestones <= t / total.
-
-    Parameters
-    ----------
-    lr : float
-        The learning rate before the first milestone, >= 0.
-    milestones : sequence of float
-        Fractions of the run, in (0, 1), so that one schedule serves short and long runs.
-    gamma : float
-        The factor, in [0, 1).
-
-    Raises
-    ------
-    ValueError
-        If a number is outside its range.
-
-    Examples
-    --------
-    >>> schedule = step_decay(0.8, milestones=(0.5, 0.75), gamma=0.5)
-    >>> [schedule(t, 8) for t in range(8)]
-    [0.8, 0.8, 0.8, 0.8, 0.4, 0.4, 0.2, 0.2]
-    """
-
-    lr: float
-    milestones: Sequence[float]
-    gamma: float = 0.1
-
-    def __post_init__(self) -> None:
-        _set(self, lr=_in_range("step_decay: lr", self.lr, _LR_HINT))
-        _set(self, milestones=tuple(float(m) for m in self.milestones))
-        hint = "It is the factor at each milestone; 0.1 is usual."
-        _set(self, gamma=_in_range("step_decay: gamma", self.gamma, hint, below=1.0))
-        for m in self.milestones:
-            if not 0 < m < 1:
-                raise ValueError(
-                    f"step_decay: a milestone is a fraction of the run in (0, 1), got {m}. "
-                    "For a step number write step / total."
-                )
-
-    def __call__(self, t: int, total: int) -> float:
-        """Return lr(t), the formula above."""
-        # t / total is rounded as the literal is, so a milestone at 0.07 is step 7 of 100 exactly;
-        # m * total would give 7.000000000000001.
-        return self.lr * self.gamma ** sum(m <= t / total for m in self.milestones)
-
-
-@dataclass(frozen=True)
-class cosine:
-    """Half a cosine: lr(t) = c lr + (1 − c) final, c = (1 + cos(π t / total)) / 2.
-
-    It is lr at t = 0 and would be final at t = total, one step after the last; it stays there.
-
-    Parameters
-    ----------
-    lr : float
-        The learning rate at the start, >= 0.
-    final : float
-        The learning rate at the end, >= 0.
-
-    Raises
-    ------
-    ValueError
-        If a number is negative or not finite.
-
-    Examples
-    --------
-    >>> schedule = cosine(0.8)
-    >>> [round(schedule(t, 4), 3) for t in range(5)]
-    [0.8, 0.683, 0.4, 0.117, 0.0]
-    """
-
-    lr: float
-    final: float = 0.0
-
-    def __post_init__(self) -> None:
-        _set(self, lr=_in_range("cosine: lr", self.lr, _LR_HINT))
-        _set(self, final=_in_range("cosine: final", self.final, "It is a learning rate too."))
-
-    def __call__(self, t: int, total: int) -> float:
-        """Return lr(t), the formula above."""
-        c = (1 + math.cos(math.pi * min(t / total, 1.0))) / 2
-        return c * self.lr + (1 - c) * self.final
-
-
-@dataclass(frozen=True)
-class warmup:
-    """Start gently: lr(t) = schedule(t, total) · min(1, (t + 1) / steps).
-
-    The first step has 1 / steps of the schedule's value and step number ``steps`` (t = steps − 1)
-    all of it; from there on nothing is changed, so milestones and the end stay where they were.
-
-    Parameters
-    ----------
-    schedule : float or Schedule
-        What to warm up; a number is a constant.
-    steps : int
-        Length of the warm-up in steps, >= 1.
-
-    Raises
-    ------
-    ValueError
-        If ``steps`` is below 1, or a number given as the schedule is negative or not finite.
-
-    Examples
-    --------
-    >>> schedule = warmup(0.8, steps=4)
-    >>> [round(schedule(t, 100), 3) for t in range(6)]
-    [0.2, 0.4, 0.6, 0.8, 0.8, 0.8]
-    """
-
-    schedule: float | Schedule
-    steps: int
-
-    def __post_init__(self) -> None:
-        _set(self, schedule=_lr(self.schedule, "warmup"))
-        if not self.steps >= 1:
-            raise ValueError(
-                f"warmup: steps must be at least 1, got {self.steps}. "
-                "For no warm-up use the schedule itself."
-            )
-
-    def __call__(self, t: int, total: int) -> float:
-        """Return lr(t), the formula above."""
-        return _lr_at(self.schedule, t, total) * min(1.0, (t + 1) / self.steps)
-
-
-_LR_HINT = "Use a small positive number such as 0.1."
-
-
-def _lr_at(lr: float | Schedule, t: int, total: int) -> float:
-    return float(lr(t, total) if callable(lr) else lr)
-
-
 def _decay(
     w: Array, g: Array, weight_decay: float, decoupled: bool, lr: float
 ) -> tuple[Array, Array]:
@@ -569,47 +417,3 @@ def _decay(
     if decoupled:
         return w * (1 - lr * weight_decay), g
     return w, weight_decay * w + g
-
-
-def _check(
-    opt: object, w: Array, g: Array, state: Mapping[str, Array], vectors: set[str], names: set[str]
-) -> None:
-    """Refuse what broadcasting and promotion would let through."""
-    where = f"{type(opt).__name__}.step"
-    if state.keys() != names:
-        raise ValueError(
-            f"{where}: the state holds {sorted(state)}, but {opt} keeps {sorted(names)}. "
-            "Start from its init(w), or resume with the optimizer that made the state."
-        )
-    _check_like(w, g, f"{where}: the gradient", "Pass the gradient of the loss at this w.")
-    for name in vectors:
-        hint = "Start from init(w), or resume with the w this state was saved with."
-        _check_like(w, state[name], f"{where}: the state's {name!r}", hint)
-
-
-def _check_like(w: Array, a: Array, what: str, hint: str) -> None:
-    if a.shape != w.shape:
-        raise ShapeError(f"{what} has shape {a.shape}, but w has shape {w.shape}. {hint}")
-    if a.dtype != w.dtype:
-        raise TypeError(f"{what} has dtype {a.dtype}, but w has dtype {w.dtype}. {hint}")
-
-
-def _in_range(what: str, value: float, hint: str, below: float = math.inf) -> float:
-    """Return the value as a Python float: a NumPy scalar would promote float32 arrays."""
-    if not 0 <= value < below:
-        raise ValueError(f"{what} must be in [0, {below:g}), got {value}. {hint}")
-    return float(value)
-
-
-def _lr(lr: float | Schedule, owner: str) -> float | Schedule:
-    return lr if callable(lr) else _in_range(f"{owner}: lr", lr, _LR_HINT)
-
-
-def _weight_decay(value: float, owner: str) -> float:
-    return _in_range(f"{owner}: weight_decay", value, "Use 0 for none; 5e-4 is usual.")
-
-
-def _set(frozen: object, **fields: object) -> None:
-    """Set fields of a frozen dataclass while it is being made."""
-    for name, value in fields.items():
-        object.__setattr__(frozen, name, value)

@@ -1,0 +1,163 @@
+"""Layers of images, (batch, channels, height, width): convolution and pooling."""
+
+from dataclasses import dataclass
+from math import prod, sqrt
+
+from minisam.arrays import Array
+from minisam.nn.layer import Layer, Mode, Parameter, Shape, check_widths
+from minisam.ops.convolution import conv2d
+from minisam.ops.pooling import avg_pool2d, global_avg_pool2d, max_pool2d
+
+Pair = int | tuple[int, int]
+
+
+def _pair(x: Pair) -> tuple[int, int]:
+    return (x, x) if isinstance(x, int) else x
+
+
+@dataclass(frozen=True, repr=False)
+class Conv2d(Layer):
+    """Two-dimensional convolution (cross-correlation), images as (batch, channels, h, w).
+
+    Parameters
+    ----------
+    c_in, c_out : int
+        Channels in and out.
+    kernel : int or (int, int)
+        Height and width of the kernel.
+    stride, padding : int or (int, int)
+        Step between outputs; zeros added on each side.
+    groups : int
+        Number of groups of channels that do not mix.
+    bias : bool
+        Add a bias for each output channel; superfluous before batch norm.
+
+    Examples
+    --------
+    >>> Conv2d(3, 8, 3, padding=1).output_shape((3, 32, 32))
+    (8, 32, 32)
+    """
+
+    c_in: int
+    c_out: int
+    kernel: Pair
+    stride: Pair = 1
+    padding: Pair = 0
+    groups: int = 1
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        check_widths(self, self.c_in, self.c_out, self.groups, *_pair(self.kernel))
+        if self.c_in % self.groups or self.c_out % self.groups:
+            raise ValueError(f"{self!r}: groups must divide the channels, in and out.")
+
+    def declare(self) -> tuple[Parameter, ...]:
+        """Weight (c_out, c_in/groups, kh, kw), by He's scheme, and bias (c_out,)."""
+        shape = (self.c_out, self.c_in // self.groups, *_pair(self.kernel))
+        weight = Parameter("weight", shape, sqrt(2.0 / prod(shape[1:])))
+        return (weight, Parameter("bias", (self.c_out,))) if self.bias else (weight,)
+
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
+        """Map (batch, c_in, h, w) to (batch, c_out, h', w')."""
+        kernel, *bias = self.read(w, at)
+        options = {"stride": self.stride, "padding": self.padding}
+        if kernel.ndim == 5:  # one kernel for each example: examples become groups of channels
+            n = x.shape[0]
+            joined = x.reshape((1, n * self.c_in, *x.shape[2:]))
+            kernels = kernel.reshape((n * self.c_out, *kernel.shape[2:]))
+            y = conv2d(joined, kernels, groups=n * self.groups, **options)
+            y = y.reshape((n, self.c_out, *y.shape[2:]))
+        else:
+            y = conv2d(x, kernel, groups=self.groups, **options)
+        return y + bias[0][..., :, None, None] if bias else y
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Channels c_out; height and width from kernel, stride and padding."""
+        return (self.c_out, *_slide(shape[1:], self.kernel, self.stride, self.padding))
+
+
+def _slide(shape: Shape, kernel: Pair, stride: Pair, padding: Pair) -> Shape:
+    places = zip(shape, _pair(kernel), _pair(stride), _pair(padding), strict=True)
+    return tuple((n + 2 * p - k) // s + 1 for n, k, s, p in places)
+
+
+@dataclass(frozen=True, repr=False)
+class MaxPool2d(Layer):
+    """Maximum over windows; ties share the derivative.
+
+    Parameters
+    ----------
+    window : int or (int, int)
+        Height and width of a window.
+    stride : int or (int, int), optional
+        Step between windows; their size if not given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
+    >>> MaxPool2d(2)(np.zeros(0), x)
+    array([[[[3.]]]])
+    """
+
+    window: Pair
+    stride: Pair | None = None
+
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
+        """Map (batch, c, h, w) to (batch, c, h', w')."""
+        return max_pool2d(x, self.window, self.stride)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Fewer rows and columns."""
+        return (shape[0], *_slide(shape[1:], self.window, self.stride or self.window, 0))
+
+
+@dataclass(frozen=True, repr=False)
+class AvgPool2d(Layer):
+    """Average over windows.
+
+    Parameters
+    ----------
+    window : int or (int, int)
+        Height and width of a window.
+    stride : int or (int, int), optional
+        Step between windows; their size if not given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.arange(4.0).reshape(1, 1, 2, 2)
+    >>> AvgPool2d(2)(np.zeros(0), x)
+    array([[[[1.5]]]])
+    """
+
+    window: Pair
+    stride: Pair | None = None
+
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
+        """Map (batch, c, h, w) to (batch, c, h', w')."""
+        return avg_pool2d(x, self.window, self.stride)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Fewer rows and columns."""
+        return (shape[0], *_slide(shape[1:], self.window, self.stride or self.window, 0))
+
+
+@dataclass(frozen=True, repr=False)
+class GlobalAvgPool2d(Layer):
+    """Average of each channel over the whole image: (batch, c, h, w) to (batch, c).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> GlobalAvgPool2d()(np.zeros(0), np.arange(4.0).reshape(1, 1, 2, 2))
+    array([[1.5]])
+    """
+
+    def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
+        """Average over the last two axes."""
+        return global_avg_pool2d(x)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Only the channels remain."""
+        return shape[:1]
