@@ -9,13 +9,17 @@ from minisam.data.dataset import Dataset
 from minisam.data.files import DamagedFileError
 from minisam.data.idx import read_idx
 from minisam.data.loading import load
+from minisam.data.noise import NoisyLabels, pair_noise, symmetric_noise
 
 __all__ = [
     "DamagedFileError",
     "Dataset",
+    "NoisyLabels",
     "batches",
     "decode_delta",
     "load",
+    "pair_noise",
     "read_cifar_batch",
     "read_idx",
+    "symmetric_noise",
 ]

@@ -31,7 +31,7 @@ class Checkpoint:
     Attributes
     ----------
     arrays : dict from str to array
-        ``w``, ``optimizer/...`` and ``method/...``.
+        ``w``, ``optimizer/...``, ``method/...``, and the series of ``steps/...``.
     meta : dict
         JSON values: ``settings``, ``epoch`` (epochs done), ``evaluations``, ``seconds`` and
         ``history``.
@@ -46,7 +46,7 @@ class Checkpoint:
     meta: dict[str, Any] = field(default_factory=dict)
 
     def state(self, kind: str) -> dict[str, Array]:
-        """Return the arrays of ``"optimizer"`` or ``"method"`` by their own names."""
+        """Return the arrays of ``"optimizer"``, ``"method"`` or ``"steps"`` by their own names."""
         return {k.split("/", 1)[1]: v for k, v in self.arrays.items() if k.startswith(kind + "/")}
 
 

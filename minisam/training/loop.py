@@ -1,23 +1,22 @@
 """The one training loop: batches, steps, history, checkpoint, resume.
 
 All randomness is a pure function of the seed and of where the run is: parameters from (seed, 0),
-the order of epoch e from (seed, 1, e), the dropout masks of step t from (seed, 2, t). So resuming
-needs no generator state, two methods with one seed see the same batches, and a run that was
-interrupted ends with the same bits as one that was not.
+the order of epoch e from (seed, 1, e), the dropout masks of step t from (seed, 2, t), what the
+method draws at step t from (seed, 3, t). So resuming needs no generator state, two methods with
+one seed see the same batches, and a run that was interrupted ends with the same bits as one that
+was not.
 """
 
-import hashlib
 import os
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from minisam.arrays import Array, to_numpy
+from minisam.arrays import Array
 from minisam.data.batching import batches
 from minisam.data.dataset import Dataset
 from minisam.nn.layer import Layer
@@ -26,49 +25,17 @@ from minisam.optimizers import SGD, Adam
 from minisam.sam.methods import Method
 from minisam.sam.perturbation import NonFiniteError
 from minisam.training import checkpoint as files
+from minisam.training.examples import Examples
 from minisam.training.progress import with_progress
+from minisam.training.run import Run, State, fingerprint, resumed
 
-PARAMETERS, ORDER, MASKS = 0, 1, 2
+PARAMETERS, ORDER, MASKS, DRAWS = 0, 1, 2, 3
 EVALUATION_BATCH = 1000
 STATISTICS_EXAMPLES = 2000
 
 
 class DivergedError(FloatingPointError):
     """The loss, the gradient or the parameters became NaN or infinite."""
-
-
-@dataclass
-class Run:
-    """What training gives.
-
-    Attributes
-    ----------
-    w : array, (d,)
-        Final parameters.
-    history : list of dict
-        One entry for each epoch: ``epoch``, ``lr`` (of its first step), ``loss`` (mean of the
-        batches' losses before their steps), ``test_loss``, ``test_accuracy``, ``evaluations`` and
-        ``seconds`` (both from the start of the run).
-    statistics : array, (2, channels)
-        Batch-norm statistics at ``w``.
-    evaluations : float
-        Gradients of a batch that were computed.
-    seconds : float
-        Time spent, evaluation included; over all sessions of a resumed run.
-    settings : dict
-        What was run, as text.
-
-    Examples
-    --------
-    See `train`.
-    """
-
-    w: Array
-    history: list[dict[str, float]]
-    statistics: Array
-    evaluations: float
-    seconds: float
-    settings: dict[str, Any] = field(default_factory=dict)
 
 
 def evaluate(
@@ -163,7 +130,7 @@ def train(
     data : Dataset
         Training and test examples; their dtype is the parameters'.
     method : Method
-        How a batch becomes a gradient: `minisam.sam.ERM`, `minisam.sam.SAM`.
+        How a batch becomes a gradient: `minisam.sam.ERM`, `minisam.sam.SAM`, and the others.
     optimizer : SGD or Adam
         How a gradient becomes a step.
     epochs : int
@@ -221,10 +188,10 @@ def train(
     }
     saved = None if checkpoint is None else Path(checkpoint)
     if saved is not None and resume and saved.exists():
-        state = _resume(files.load(saved), settings, saved)
+        state = resumed(files.load(saved), settings, saved)
     else:
         w = model.init((seed, PARAMETERS), data.x_train.dtype)
-        state = _State(w, optimizer.init(w), method.init(w))
+        state = State(w, optimizer.init(w), method.init(w))
     for epoch in with_progress(range(state.epoch, epochs), epochs, f"{method.name}", progress):
         began = time.perf_counter()
         order = batches(len(data.x_train), batch_size, (seed, ORDER, epoch))
@@ -233,66 +200,55 @@ def train(
         mean_loss = 0.0
         try:
             for t, rows in enumerate(order, start):
-                x, y = data.x_train[rows], data.y_train[rows]
-
-                def losses(w: Array, x: Array = x, y: Array = y, t: int = t) -> Array:
-                    return loss(model(w, x, train=True, seed=(seed, MASKS, t)), y)
-
-                mean_loss += _step(state, losses, method, optimizer, t, total) * len(rows)
-            _finish_epoch(state, model, data, loss, mean_loss / len(data.x_train), began)
+                examples = Examples(model, loss, data, (seed, MASKS, t), rows)
+                draw = (seed, DRAWS, t)
+                mean_loss += _step(state, examples, method, optimizer, t, total, draw) * len(rows)
+            mean_loss /= len(data.x_train)
+            _finish_epoch(state, model, data, loss, mean_loss, len(order), began)
         except (NonFiniteError, DivergedError) as error:
             raise DivergedError(_diverged(method, t, epoch, saved, state.epoch)) from error
         state.history[-1]["lr"] = float(optimizer.lr_at(start, total))
         if saved is not None:
             files.save(saved, state.checkpoint(settings))
     statistics = statistics_at(model, state.w, data.x_train)
-    return Run(state.w, state.history, statistics, state.evaluations, state.seconds, settings)
-
-
-@dataclass
-class _State:
-    """Where a run is: all that changes from step to step."""
-
-    w: Array
-    optimizer: dict[str, Array]
-    method: dict[str, Array]
-    epoch: int = 0
-    evaluations: float = 0.0
-    seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    def checkpoint(self, settings: dict[str, Any]) -> files.Checkpoint:
-        arrays = {"w": self.w}
-        arrays |= {f"optimizer/{k}": v for k, v in self.optimizer.items()}
-        arrays |= {f"method/{k}": v for k, v in self.method.items()}
-        counters = {"epoch": self.epoch, "evaluations": self.evaluations, "seconds": self.seconds}
-        return files.Checkpoint(arrays, {"settings": settings, "history": self.history, **counters})
+    return state.run(statistics, settings)
 
 
 def _step(
-    state: _State,
-    losses: Callable[[Array], Array],
+    state: State,
+    examples: Examples,
     method: Method,
     optimizer: SGD | Adam,
     t: int,
     total: int,
+    draw: tuple[int, int, int],
 ) -> float:
     """Take one step; return the batch's mean loss before it."""
     with np.errstate(all="ignore"):  # what is not finite is found below, and named
-        found = method.gradient(losses, state.w, state.method, t, total)
+        full = examples.full(EVALUATION_BATCH)
+        found = method.gradient(examples, state.w, state.method, t, total, draw, full)
         lr = optimizer.lr_at(t, total)
         w, memory = optimizer.step(state.w, found.g, state.optimizer, lr)
     # Not finite in the gradient is not finite in what the optimizer makes of it; and so nothing
     # that is not finite gets into a checkpoint.
-    if not all(np.isfinite(a).all() for a in (found.loss, w, *memory.values())):
+    kept = (found.loss, w, *memory.values(), *found.state.values())
+    if not all(np.isfinite(a).all() for a in kept):
         raise DivergedError(f"loss {float(found.loss)}")
     state.w, state.optimizer, state.method = w, memory, found.state
     state.evaluations += found.evaluations
+    for name, value in found.record.items():
+        state.steps.setdefault(name, []).append(value)
     return float(found.loss)
 
 
 def _finish_epoch(
-    state: _State, model: Layer, data: Dataset, loss: Any, mean_loss: float, began: float
+    state: State,
+    model: Layer,
+    data: Dataset,
+    loss: Any,
+    mean_loss: float,
+    steps: int,
+    began: float,
 ) -> None:
     with np.errstate(all="ignore"):
         statistics = statistics_at(model, state.w, data.x_train)
@@ -311,28 +267,8 @@ def _finish_epoch(
             "seconds": round(state.seconds, 3),
         }
     )
-
-
-def _resume(saved: files.Checkpoint, settings: dict[str, Any], path: Path) -> _State:
-    meta = saved.meta
-    before = meta.get("settings", {})
-    changed = [
-        f"{k} was {before.get(k)!r}, now {v!r}" for k, v in settings.items() if before.get(k) != v
-    ]
-    if changed:
-        raise files.CheckpointError(
-            f"{path} is of a run with other settings: {'; '.join(changed)}. Give another path, or "
-            "resume=False to overwrite it."
-        )
-    return _State(
-        saved.arrays["w"],
-        saved.state("optimizer"),
-        saved.state("method"),
-        meta["epoch"],
-        meta["evaluations"],
-        meta["seconds"],
-        meta["history"],
-    )
+    if "climbed" in state.steps:
+        state.history[-1]["climbed"] = float(np.mean(state.steps["climbed"][-steps:]))
 
 
 def _text(x: Any) -> str:
@@ -348,22 +284,3 @@ def _diverged(method: Method, t: int, epoch: int, path: Path | None, good: int) 
         f"{method.name}: the loss or the gradient is not finite at step {t} (epoch {epoch + 1}); "
         f"{where}. Lower the learning rate or rho, or look for non-finite inputs."
     )
-
-
-def fingerprint(data: Dataset) -> str:
-    """Hash a data set, so that a checkpoint knows the examples it was trained on.
-
-    Parameters
-    ----------
-    data : Dataset
-        Any.
-
-    Returns
-    -------
-    str
-        16 hexadecimal digits.
-    """
-    h = hashlib.blake2b(digest_size=8)
-    for a in (data.x_train, data.y_train, data.x_test, data.y_test):
-        h.update(np.ascontiguousarray(to_numpy(a)).tobytes())
-    return h.hexdigest()

@@ -6,7 +6,7 @@ import pytest
 import minisam as ms
 from minisam import nn
 from minisam.sam import ERM, SAM, NonFiniteError, asam_metric, epsilon_hat, sam_gradient
-from minisam.sam import methods as methods_module
+from minisam.sam import batch as batch_module
 
 INF = float("inf")
 METHODS = {
@@ -79,9 +79,9 @@ def test_the_count_is_what_was_computed(net, method, monkeypatch):
 
         return value, counted_push
 
-    monkeypatch.setattr(methods_module, "grad", counted_grad)
-    monkeypatch.setattr(methods_module, "value_and_grad", counted_value_and_grad)
-    monkeypatch.setattr(methods_module, "linearize", counted_linearize)
+    monkeypatch.setattr(batch_module, "grad", counted_grad)
+    monkeypatch.setattr(batch_module, "value_and_grad", counted_value_and_grad)
+    monkeypatch.setattr(batch_module, "linearize", counted_linearize)
     step = method.gradient(net.losses, net.w, {})
     assert step.evaluations == work["gradients"] + 2 * work["products"]
     expected = {"ERM": 1, "SAM": 2 if method.order == 1 else 4}[method.name]
