@@ -85,7 +85,7 @@ class FriendlyAscent:
         def finish() -> Array:
             return batch.grad(w + ball.epsilon(g - self.sigma * m, w))
 
-        return Start(value, g, finish, {"mean": after, "steps": state["steps"] + np.int64(1)})
+        return Start(value, g, finish, {"mean": after, "steps": np.asarray(state["steps"] + 1)})
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,10 @@ class Selective:
 
         def finish() -> Array:
             up = w + ball.epsilon(g, w) * self._mask(w, ball.name, draw) / self.beta
+            if self.gamma == 1:
+                return batch.grad(up)
             # Rounded, because 0.07 · 100 is 7.000000000000001, which is meant to be 7.
             kept = math.ceil(round(self.gamma * batch.size, 9))
-            if kept == batch.size:
-                return batch.grad(up)
             rise = batch.forward(up) - before
             order = np.argsort(-rise, kind="stable")[:kept]
             return batch.grad(up, np.sort(order))
