@@ -20,6 +20,7 @@ from minisam.training import load_checkpoint, loop
 
 ROOT = Path(__file__).parents[1]
 SMALL = ["train", "--train", "300", "--test", "200", "--epochs", "3", "--hidden", "16"]
+MADE_BY = {"looksam": "LookSAM", "aelooksam": "AELookSAM"}
 RUNS = ["SAM", "ERM (same epochs)", "ERM (same gradients)"]
 CHECKPOINTS = ["checkpoint-erm-epochs.npz", "checkpoint-erm-gradients.npz", "checkpoint.npz"]
 
@@ -184,6 +185,29 @@ def test_asam_is_a_method_of_its_own():
     assert not np.array_equal(weights("asam"), weights("sam"))
 
 
+@pytest.mark.parametrize("method", [m for m in arguments.METHODS if m not in ("sam", "erm")])
+def test_every_method_can_be_chosen(method, capsys):
+    assert main([*SMALL, "--method", method, "--out", "o", "--quiet"]) == 0
+    run, erm, _ = history("o")["runs"]
+    name = getattr(ms.sam, MADE_BY.get(method, method.upper()))().name
+    assert run["name"] == name
+    assert f"name='{name}'" in run["settings"]["method"]
+    cost = run["result"]["evaluations"] / erm["result"]["evaluations"]
+    # 15 steps of 60 of 300 examples: LookSAM climbs at 3 of them.
+    exact = {"usam": 2, "dnsam": 7, "esam": 1.5, "looksam": 1.2, "gsam": 2, "fsam": 2, "msam": 1}
+    assert 1 < cost < 2 or cost == pytest.approx(exact[method], rel=1e-12)
+
+
+def test_options_reach_the_method():
+    looksam = ["--method", "looksam", "--k", "3", "--alpha", "0.5", "--no-compare", "--out", "l"]
+    assert main([*SMALL, *looksam]) == 0
+    assert "k=3" in history("l")["runs"][0]["settings"]["method"]
+    assert "alpha=0.5" in history("l")["runs"][0]["settings"]["method"]
+    esam = ["--method", "esam", "--beta", "0.3", "--gamma", "0.2", "--no-compare", "--out", "e"]
+    assert main([*SMALL, *esam]) == 0
+    assert "beta=0.3, gamma=0.2" in history("e")["runs"][0]["settings"]["method"]
+
+
 def test_quiet_prints_the_table_and_what_was_measured(capsys):
     assert main([*SMALL, "--quiet", "--no-compare"]) == 0
     out, err = capsys.readouterr()
@@ -300,8 +324,11 @@ def test_history_is_replaced_whole_or_not_at_all(monkeypatch, capsys):
         ("train --data digit", "unknown data set 'digit'. Did you mean 'digits'? Choose from digi"),
         ("train --data fashion", "Did you mean 'fashion-mnist'?"),
         ("train --model restnet", "unknown model 'restnet'. Did you mean 'resnet'? Choose from"),
-        ("train --method sma", "unknown method 'sma'. Did you mean 'sam'? Choose from sam, erm."),
-        ("train --method zzz", "unknown method 'zzz'. Choose from sam, erm."),
+        (
+            "train --method sma",
+            "unknown method 'sma'. Did you mean 'sam'? Choose from sam, erm, usam",
+        ),
+        ("train --method zzz", "unknown method 'zzz'. Choose from sam, erm, usam, dnsam"),
         ("train --roh 0.1", "unknown argument '--roh'. Did you mean '--rho'?"),
         ("train --mod=mlp", "unknown argument '--mod=mlp'. Did you mean '--model'?"),
         ("train digits", "unknown argument 'digits'."),
@@ -329,6 +356,14 @@ def test_history_is_replaced_whole_or_not_at_all(monkeypatch, capsys):
         ("train --model cnn --hidden 8", "--hidden shapes the mlp, not the cnn."),
         ("train --method erm --eta 1", "--order and --eta change SAM; erm has no use for them."),
         ("train --method erm --order 2", "--order and --eta change SAM; erm has no use for them."),
+        ("train --method gsam --order 2", "--order and --eta change SAM; gsam has no use for"),
+        ("train --k 2", "--k is for looksam; sam has no use for it."),
+        (
+            "train --method esam --alpha 2",
+            "--alpha is for looksam, aelooksam, gsam; esam has no us",
+        ),
+        ("train --method esam --beta 2", "ESAM: beta must be in (0, 1], got 2.0."),
+        ("train --method looksam --k 0", "k must be at least 1, got 0"),
     ],
 )
 def test_a_wrong_argument_is_one_line_and_code_2(line, message, capsys, tmp_path):

@@ -9,7 +9,10 @@ COMMANDS = ("train", "verify")
 DATA = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar10-16", "optdigits", "letter")
 DTYPES = ("float32", "float64")
 MODELS = ("mlp", "cnn", "resnet")
-METHODS = ("sam", "erm")
+METHODS = (
+    *("sam", "erm", "usam", "dnsam", "esam", "looksam", "sssam", "aesam", "aelooksam"),
+    *("gsam", "fsam", "msam"),
+)
 SCHEDULES = ("cosine", "constant")
 
 
@@ -132,6 +135,10 @@ def _train_arguments(train: argparse.ArgumentParser) -> None:
     add("--p", 2.0, "exponent of the ball's norm, from 1 to inf")
     add("--order", 1, "1 is SAM as published, 2 keeps the term it drops", metavar="N")
     add("--eta", None, "with a number ASAM, whose ball is scaled by |w| + eta", float)
+    add("--k", None, "looksam: steps from one climb to the next; without it 5", int, "N")
+    add("--alpha", None, "looksam, aelooksam, gsam: weight of the added part", float)
+    add("--beta", None, "esam: probability that a weight is perturbed; without it 0.6", float)
+    add("--gamma", None, "esam: fraction of the examples descended on; without it 0.5", float)
     add("--epochs", 30, "passes through the training examples", metavar="N")
     add("--batch-size", 60, "examples per step", metavar="N")
     add("--lr", 0.1, "learning rate at the start")

@@ -15,6 +15,7 @@ import numpy as np
 
 from minisam import data, nn, optimizers, sam
 from minisam.arrays import Array
+from minisam.cli import methods
 from minisam.cli.arguments import Refused, parse
 from minisam.data import Dataset
 from minisam.nn.layer import Layer
@@ -104,11 +105,8 @@ class _Job:
 
 def _job(args: Namespace) -> _Job:
     """Make all that a bad argument can refuse, before anything is trained or written."""
-    method = sam.SAM(args.rho, args.p, args.order, args.eta)  # ERM is measured in this ball, too
-    if args.method == "erm":
-        if args.order != 1 or args.eta is not None:
-            raise ValueError("--order and --eta change SAM; erm has no use for them.")
-        method = sam.ERM()
+    sam.SAM(args.rho, args.p)  # all are measured in this ball, and it must be one
+    method = methods.method(args)
     schedule = {"cosine": optimizers.cosine, "constant": optimizers.constant}[args.schedule]
     optimizer = SGD(schedule(args.lr), args.momentum, weight_decay=args.weight_decay)
     kept = {"train": args.train, "test": args.test, "seed": args.seed}
