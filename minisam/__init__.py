@@ -50,10 +50,16 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]
+
+
 def __getattr__(name: str) -> Any:
     # Imported at first use, so that `import minisam` costs little more than NumPy.
     if name in _LATER:
         return import_module(f"minisam.{name}")
     if name == "train":
         return import_module("minisam.training").train
+    if name == "__version__":
+        return import_module("importlib.metadata").version("minisam")
     raise AttributeError(f"module 'minisam' has no attribute {name!r}")

@@ -9,6 +9,30 @@ Array: TypeAlias = Any
 differentiated. Functions of arrays run unchanged on all three: NumPy dispatches to the owner."""
 
 
+def kept(x: Array) -> Array:
+    """Copy an array that must not change while someone else goes on with the original.
+
+    Parameters
+    ----------
+    x : array
+        NumPy or CuPy array, or a scalar.
+
+    Returns
+    -------
+    array
+        A copy; NumPy's refuses to be written to.
+
+    Examples
+    --------
+    >>> kept(np.zeros(1)).flags.writeable
+    False
+    """
+    copy = np.array(x)
+    if isinstance(copy, np.ndarray):
+        copy.flags.writeable = False
+    return copy
+
+
 def to_numpy(x: Array) -> np.ndarray[Any, Any]:
     """Return ``x`` as a NumPy array; the only way from a device to the host.
 

@@ -10,14 +10,15 @@ from pathlib import Path
 from typing import Any
 
 # Okabe & Ito's palette without its yellow: told apart by every common kind of colour vision, on
-# paper too. Line styles tell the curves apart without any colour.
-COLOURS = ("#D55E00", "#0072B2", "#56B4E9", "#009E73", "#E69F00", "#CC79A7", "#000000")
+# paper too; the palest comes last. Line styles tell the curves apart without any colour.
+COLOURS = ("#D55E00", "#0072B2", "#000000", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
 DASHES = ("-", "--", ":", "-.")
 STYLE: dict[Any, Any] = {
     "axes.grid": True,
     "axes.labelsize": 10,
     "axes.spines.right": False,
     "axes.spines.top": False,
+    "figure.constrained_layout.w_pad": 0.12,  # inches, so that no label touches the edge
     "figure.dpi": 100,
     "figure.titlesize": 11,
     "font.size": 9.5,

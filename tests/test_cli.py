@@ -4,9 +4,11 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,7 +17,8 @@ import pytest
 
 import minisam as ms
 from minisam.cli import arguments, main
-from minisam.cli.train import ROWS
+from minisam.cli import train as cli_train
+from minisam.cli.train import ROWS, folder_name
 from minisam.training import load_checkpoint, loop
 
 ROOT = Path(__file__).parents[1]
@@ -103,6 +106,7 @@ def test_history_holds_every_epoch_and_the_settings():
     written = history("o")
     assert (written["settings"]["rho"], written["settings"]["p"]) == (0.1, "Infinity")
     assert written["settings"]["hidden"] == [16]
+    assert "version" not in written["settings"]
     sam = written["runs"][0]
     assert [entry["epoch"] for entry in sam["history"]] == [1, 2, 3]
     assert sam["history"][-1]["test_accuracy"] == sam["result"]["test_accuracy"]
@@ -148,7 +152,31 @@ def test_models_of_images(model, capsys):
     assert main(["train", "--model", model, *few, "--no-compare", "--quiet"]) == 0
     out = f"runs/digits-{model}-sam-train20-test20-epochs1-batch_size10-seed0"
     assert history(out)["runs"][0]["result"]["evaluations"] == 4.0
+    assert history(out)["settings"]["lr"] == 0.02
     assert ("BatchNorm" in history(out)["runs"][0]["settings"]["model"]) == (model == "resnet")
+
+
+@pytest.mark.parametrize(("model", "lr"), [("mlp", 0.1), ("cnn", 0.02), ("resnet", 0.02)])
+def test_each_model_has_its_learning_rate_and_the_folder_names_another(model, lr, capsys):
+    line = ["train", "--model", model]
+    assert arguments.parse(line).lr == lr
+    assert arguments.parse([*line, "--lr", "0.3"]).lr == 0.3
+    assert folder_name(arguments.parse(line)) == f"digits-{model}-sam-seed0"
+    given = arguments.parse([*line, "--lr", str(lr)])
+    assert folder_name(given) == f"digits-{model}-sam-seed0"
+    other = arguments.parse([*line, "--lr", "0.3"])
+    assert folder_name(other) == f"digits-{model}-sam-lr0.3-seed0"
+    assert main(["train", "--help"]) == 0
+    assert f"{lr:g} for the {model}" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_run_that_learned_nothing_is_told_so(capsys):
+    assert main([*SMALL, "--lr", "0", "--weight-decay", "0", "--no-compare", "--quiet"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Warning: SAM learned nothing (train loss 2." in said
+    assert "that of guessing 2.303): its sharpness says nothing." in said
+    assert main([*SMALL, "--no-compare", "--quiet"]) == 0
+    assert "Warning" not in capsys.readouterr().out
 
 
 def test_one_seed_gives_one_result_and_another_seed_another():
@@ -166,9 +194,8 @@ def test_erm_alone_and_the_options_of_a_run(capsys):
     assert main([*SMALL, "--method", "ERM", *options]) == 0
     assert cells(capsys.readouterr().out.splitlines()[0]) == ["ERM"]
     (out,) = Path("runs").iterdir()
-    assert (
-        "-lr0.05-scheduleconstant-momentum0.0-" in out.name
-    )  # the folder's name tells the options
+    # The folder's name tells the options.
+    assert "-lr0.05-scheduleconstant-momentum0.0-" in out.name
     assert files(out) == ["checkpoint.npz", "figure.png", "figure.svg", "history.json"]
     run = history(out)["runs"][0]
     assert run["result"]["evaluations"] == 15.0
@@ -178,11 +205,14 @@ def test_erm_alone_and_the_options_of_a_run(capsys):
     )
 
 
-def test_asam_is_a_method_of_its_own():
+def test_asam_is_a_method_of_its_own(capsys):
     assert main([*SMALL, "--eta", "0.01", "--rho", "0.5", "--no-compare", "--out", "asam"]) == 0
     assert main([*SMALL, "--rho", "0.5", "--no-compare", "--out", "sam"]) == 0
     assert "eta=0.01" in history("asam")["runs"][0]["settings"]["method"]
     assert not np.array_equal(weights("asam"), weights("sam"))
+    asam, sam = capsys.readouterr().out.split("asam/figure.png")
+    assert "in the plain ball, though ASAM" in asam
+    assert "ASAM" not in sam
 
 
 @pytest.mark.parametrize("method", [m for m in arguments.METHODS if m not in ("sam", "erm")])
@@ -215,6 +245,27 @@ def test_quiet_prints_the_table_and_what_was_measured(capsys):
     assert len(out.splitlines()) == 2 + len(ROWS) + 2
 
 
+@pytest.mark.parametrize(
+    ("options", "title"),
+    [
+        (["--p", "inf"], "mlp on digits, SAM with ρ = 0.05, p = inf, seed 0"),
+        (["--order", "2"], "mlp on digits, SAM with ρ = 0.05, p = 2, order 2, seed 0"),
+        (["--eta", "0.1"], "mlp on digits, ASAM with ρ = 0.05, p = 2, η = 0.1, seed 0"),
+        (["--method", "erm"], "mlp on digits, ERM, seed 0"),
+    ],
+)
+def test_the_figure_is_titled_by_what_was_run(options, title, monkeypatch):
+    titles = []
+
+    def draw(_, path, title):
+        titles.append(title)
+        return path, path
+
+    monkeypatch.setattr(ms.plots, "training_figure", draw)
+    assert main([*SMALL, *options, "--no-compare", "--quiet"]) == 0
+    assert titles == [title]
+
+
 def test_without_matplotlib_there_is_no_figure_and_a_remedy(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main([*SMALL, "--no-compare", "--out", "o"]) == 0
@@ -245,7 +296,7 @@ def test_an_interrupted_command_goes_on_to_the_same_bits(monkeypatch, capsys, st
         stop_in_epoch(until_then, stop)
         assert main([*SMALL, "--out", "my part", "--no-resume"]) == 130
     *_, said = capsys.readouterr().err.splitlines()
-    again = "minisam train --train 300 --test 200 --epochs 3 --hidden 16 --out 'my part'"
+    again = f"{shlex.quote(sys.executable)} -m minisam {' '.join(SMALL)} --out 'my part'"
     assert said == (
         "minisam train: interrupted. The checkpoint of the last finished epoch is kept in "
         f"my part; to go on from it: {again}"
@@ -268,12 +319,15 @@ def test_interrupted_before_an_epoch_is_finished(monkeypatch, capsys):
     assert not Path("o").exists()
 
 
-def test_a_finished_run_is_not_run_again(monkeypatch):
+def test_a_finished_run_is_not_run_again(monkeypatch, capsys):
     assert main([*SMALL, "--out", "o"]) == 0
     before = history("o")
+    loaded = "\nLoaded from checkpoints: nothing was trained.\n"
+    assert loaded not in capsys.readouterr().out
     stop_in_epoch(monkeypatch, 1)
     assert main([*SMALL, "--out", "o"]) == 0
     assert history("o") == before
+    assert loaded in capsys.readouterr().out
 
 
 def test_other_settings_are_refused_unless_told_to_overwrite(capsys):
@@ -331,7 +385,10 @@ def test_history_is_replaced_whole_or_not_at_all(monkeypatch, capsys):
         ("train --method zzz", "unknown method 'zzz'. Choose from sam, erm, usam, dnsam"),
         ("train --roh 0.1", "unknown argument '--roh'. Did you mean '--rho'?"),
         ("train --mod=mlp", "unknown argument '--mod=mlp'. Did you mean '--model'?"),
-        ("train digits", "unknown argument 'digits'."),
+        ("train digits", "unknown argument 'digits'. See"),
+        ("train root", "unknown argument 'root'. See"),
+        ("train --comand", "unknown argument '--comand'. "),
+        ("train --data table", "unknown data set 'table'. Choose from"),
         ("train --rho", "argument --rho: expected one argument."),
         ("train --rho small", "argument --rho: invalid float value: 'small'."),
         ("train --epochs 1.5", "argument --epochs: invalid int value: '1.5'."),
@@ -396,6 +453,7 @@ def test_missing_data_says_where_to_put_it(capsys, tmp_path):
     said = capsys.readouterr().err
     assert said.startswith("minisam train: train-images-idx3-ubyte.gz")
     assert "\n  here/mnist/train-images-idx3-ubyte.gz\n" in said
+    assert said.endswith("\nOn the command line, --root names a folder to look in first.\n")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -422,10 +480,18 @@ def test_a_diverging_run_names_step_method_and_checkpoint(capsys):
     assert said.count("\n") == 1
 
 
-def test_a_run_that_ends_where_no_hessian_is_finite_is_told_so(capsys):
-    one_step = ["--epochs", "1", "--batch-size", "300", "--method", "erm", "--lr", "1e9"]
-    assert main([*SMALL, *one_step, "--out", "o"]) == 1
-    assert "minisam train: ERM has no sharpness at its end: " in capsys.readouterr().err
+def test_a_run_that_ends_where_no_hessian_is_finite_is_told_so(monkeypatch, capsys):
+    measured = []
+
+    def top(*args):
+        measured.append(args)
+        if len(measured) == 2:  # the end, after the start
+            raise ValueError("the product is not finite.")
+        return ms.sharpness.top_eigenvalues(*args)
+
+    monkeypatch.setattr(cli_train, "top_eigenvalues", top)
+    assert main([*SMALL, "--method", "erm", "--out", "o"]) == 1
+    assert "minisam train: ERM has no sharpness at its end: the product" in capsys.readouterr().err
     assert files("o") == ["checkpoint.npz"]
 
 
@@ -434,8 +500,14 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(monkeypatch,
     assert main([*SMALL, "--out", "file/below"]) == 1
     told = "minisam train: cannot write to {}. Name another folder with --out.\n"
     assert capsys.readouterr().err == told.format("file/below")
-    # Mode bits do not bind root, who may well run this.
-    monkeypatch.setattr(os, "access", lambda *_: False)
+    if Path("/proc/self").exists():
+        assert main([*SMALL, "--out", "/proc/x"]) == 1
+        assert capsys.readouterr().err == told.format("/proc/x")
+
+    def refuse(**_):  # mode bits do not bind root, who may well run this
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", refuse)
     assert main([*SMALL, "--out", "read only/o"]) == 1
     assert capsys.readouterr().err == told.format("read only/o")
 
@@ -446,9 +518,20 @@ def test_a_folder_that_cannot_be_written_is_refused_before_training(monkeypatch,
 def test_verify_prints_a_line_for_every_equation_named(capsys):
     assert main(["verify", "equation-3", "dual-norm-length"]) == 0
     out = capsys.readouterr().out
-    names = [line.split()[0] for line in out.splitlines() if not line.startswith("-")]
+    table = out[out.index("\nequation ") + 1 :]
+    names = [line.split()[0] for line in table.splitlines() if not line.startswith("-")]
     assert names == ["equation", "equation-3", "dual-norm-length", "2"]
     assert "2 of 2 equations verified" in out
+
+
+def test_verify_tells_what_was_named_in_any_case(capsys):
+    assert main(["verify", "Equation-3", "NOTES-multiplication"]) == 0
+    out = capsys.readouterr().out
+    for equation in map(ms.equations.find, ("equation-3", "notes-multiplication")):
+        assert f"{equation.name}: {equation.title}\n  source    {equation.source}\n" in out
+        assert f"\n  function  {equation.implementation}\n  holds     {equation.latex}\n" in out
+    assert f"\n  printed   {equation.printed_latex}\n" in out
+    assert out.count("  printed  ") == 1
 
 
 def test_verify_as_json(capsys):
@@ -466,6 +549,8 @@ def test_verify_without_names_checks_all(monkeypatch, capsys):
     monkeypatch.setattr(ms.equations, "verify", lambda names=None: asked.append(names) or [])
     assert main(["verify", "--json"]) == 0
     assert (asked, capsys.readouterr().out) == ([None], "[]\n")
+    assert main(["verify"]) == 0
+    assert "source" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("json_", [[], ["--json"]])
@@ -490,6 +575,37 @@ def test_an_unknown_equation_is_code_2(capsys):
 
 
 # ---- a process of its own ----
+
+
+@pytest.mark.parametrize(
+    ("setting", "inside"),
+    [({}, {1}), ({"OMP_NUM_THREADS": "2"}, {2}), ({"threadpoolctl": ""}, {2})],
+)
+def test_a_command_has_one_blas_thread_unless_the_user_says_otherwise(
+    setting, inside, monkeypatch, capsys
+):
+    pools = pytest.importorskip("threadpoolctl")
+    found = []
+
+    def threads():
+        return {
+            pool["num_threads"] for pool in pools.threadpool_info() if pool["user_api"] == "blas"
+        }
+
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in setting.items():
+        if name == "threadpoolctl":
+            monkeypatch.setitem(sys.modules, name, None)
+        else:
+            monkeypatch.setenv(name, value)
+    monkeypatch.setattr(ms.equations, "verify", lambda _: found.append(threads()) or [])
+    with pools.threadpool_limits(2, user_api="blas"):
+        if threads() != {2}:
+            pytest.skip("BLAS has no threads to be limited")
+        assert main(["verify", "--json"]) == 0
+        assert threads() == {2}
+    assert found == [inside]
 
 
 def test_help_starts_fast_because_it_imports_little():
@@ -530,7 +646,12 @@ def test_the_module_returns_the_exit_code():
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_keeps_the_checkpoint():
     line, options = command(*SMALL, "--epochs", "1000000", "--out", "o", "--quiet")
-    process = subprocess.Popen(line, **options)
+    # A shell without job control starts what is in its background, and so this test, deaf to it.
+    process = subprocess.Popen(
+        line,
+        **options,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     try:
         until = time.monotonic() + 120
         while not Path("o/checkpoint.npz").exists() and time.monotonic() < until:
@@ -540,5 +661,6 @@ def test_ctrl_c_keeps_the_checkpoint():
     finally:
         process.kill()
     assert process.returncode == 130, err
-    assert b"the last finished epoch is kept in o; to go on from it: minisam train" in err
+    assert b"the last finished epoch is kept in o; to go on from it: " in err
+    assert b" -m minisam train --train 300 " in err
     assert load_checkpoint("o/checkpoint.npz").meta["epoch"] >= 1

@@ -79,6 +79,11 @@ def test_curves_differ_without_their_colour(drawn):
     assert len({line.get_color() for line in drawn.axes[0].lines}) == len(HISTORIES)
 
 
+def test_nothing_touches_the_right_edge(drawn):
+    end = max(axes.get_tightbbox().x1 for axes in drawn.axes)
+    assert end <= drawn.bbox.x1 - 0.1 * drawn.dpi
+
+
 def test_a_loss_of_zero_has_no_logarithm(tmp_path, monkeypatch):
     from matplotlib.axes import Axes
 

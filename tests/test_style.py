@@ -103,3 +103,14 @@ def test_no_path_of_a_machine_in_the_sources():
     for path in (*SOURCES, *(ROOT / "tests").rglob("*.py"), ROOT / "README.md"):
         text = path.read_text(encoding="utf-8")
         assert not re.search(r"/(work|root|home|Users)/\w", text), path
+
+
+def test_the_top_level_holds_the_agreed_names_only():
+    done = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    found = {line.strip('"').split("/")[0] for line in done.stdout.splitlines()}
+    agreed = {"pyproject.toml", "README.md", "LICENSE", "minisam", "tutorials", "tests", "book"}
+    assert {name for name in found if not name.startswith(".")} <= agreed

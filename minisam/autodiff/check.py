@@ -9,6 +9,7 @@ their own derivatives are checked in the same way.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -72,12 +73,14 @@ def check_grads(
       where f is analytic and with an extrapolated difference quotient elsewhere, with each
       argument as the only variable and with all together. For float32 the quotient is taken in
       float64 where f allows it;
-    - *kink*: the slopes on both sides of the point differ, so that there is no derivative to
-      compare with. That is an error, and not agreement with either side: move the point, and
-      test the convention at the kink by itself;
+    - *kink*: the slopes on both sides of the point differ, or the shape of the output changes
+      nearby, so that there is no derivative to compare with. That is an error, and not agreement
+      with either side: move the point, and test the convention at the kink by itself;
     - *adjoint*: ⟨ū, J v⟩ = ⟨Jᵀ ū, v⟩ to rounding;
     - *symmetry*: ⟨u, H v⟩ = ⟨v, H u⟩ to rounding, from order 2;
     - *zero*: a zero cotangent or tangent gives zero;
+    - *linear*: 1024 times as large a cotangent or tangent, of either sign, gives 1024 times as
+      much, exactly;
     - *dtype*, *shape*: those of the argument (reverse) or the value (forward);
     - *mutation*: arguments, cotangents, tangents and values are not written into;
     - *aliasing*: a derivative shares no memory with them or with another result;
@@ -85,7 +88,8 @@ def check_grads(
 
     Numbers must agree to 1e-11 with a complex step, to 1e-8 and the estimated error with a
     difference quotient, and to 1e-4 in float32: relative to the element, whatever the size of the
-    array. Arrays without elements are checked for shapes and dtypes, which is all they have.
+    array and of its other elements, but for the rounding of the terms that gave this one. Arrays
+    without elements are checked for shapes and dtypes, which is all they have.
 
     Examples
     --------
@@ -151,6 +155,8 @@ def _check_recorded(level: Level, report: Report) -> None:
         types.append(type(y))
         return y
 
+    with report.untouched("value", level.named), suppress(Exception):
+        level.call(*level.variables)  # its own errors are better worded by the engine, below
     linearize(probe, *level.variables)
     if types != [Tensor]:
         report.fail(

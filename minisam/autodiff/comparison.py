@@ -3,20 +3,35 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from minisam.arrays import Array
 from minisam.autodiff.contracts import Report
+from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.levels import Level, as_tuple, draw, flat, split
-from minisam.autodiff.numerical import RTOL, Real, Slope, complex_step, difference
+from minisam.autodiff.numerical import (
+    RTOL,
+    Curve,
+    Real,
+    Slope,
+    complex_step,
+    difference,
+    rounding_noise,
+)
 from minisam.autodiff.transforms import linearize, vjp
 
 ACCURACY = {np.dtype(np.float64): 1e-11, np.dtype(np.float32): 1e-4}
 """Relative error allowed to a derivative of this dtype, beyond that of what it is compared with.
 
-It is relative to the element compared, never to the array: more elements buy no tolerance."""
+It is relative to the element compared, never to the array: neither more elements nor larger ones
+buy any tolerance. What is allowed for rounding comes from the terms that gave the element."""
+
+FLIPS = 4
+"""How many random signs are given to a direction to learn how large the terms are whose sum the
+derivative along it is."""
 
 ADJOINT = {np.dtype(np.float64): 1e-12, np.dtype(np.float32): 1e-5}
 """Error allowed to ⟨ū, J v⟩ = ⟨Jᵀ ū, v⟩, relative to the sum of the terms' magnitudes."""
@@ -142,6 +157,22 @@ class Comparison:
             report.linear_map(where, lambda *ts: (linear(*ts),), inputs, outputs, known)
             self.push = linear
 
+    def _curve(self, direction: Real) -> tuple[Curve, float]:
+        """Give the function along a direction, and the size of the variables that move."""
+        xs = self.wide.variables
+        parts = split(direction, xs)
+
+        def curve(t: Any) -> Array:
+            return self.wide.call(*(np.asarray(x + t * d) for x, d in zip(xs, parts, strict=True)))
+
+        return curve, max(1.0, *(largest(x * (d != 0)) for x, d in zip(xs, parts, strict=True)))
+
+    @cached_property
+    def noise(self) -> Real:
+        """The rounding error of each element of the value, as it is computed for differences."""
+        direction = flat(tuple(draw(self.rng, x) for x in self.level.variables))
+        return rounding_noise(*self._curve(direction), self.wide.variables[0].dtype)
+
     # The comparison along one direction.
 
     def _mismatch(self, direction: Real) -> _Mismatch | None:
@@ -172,18 +203,12 @@ class Comparison:
 
     def _derivative(self, direction: Real) -> tuple[_Derivative, str]:
         """Differentiate along a direction from values alone, and say how."""
-        wide = self.wide
-        parts = split(direction, wide.variables)
-
-        def curve(t: Any) -> Array:
-            moved = (np.asarray(x + t * d) for x, d in zip(wide.variables, parts, strict=True))
-            return wide.call(*moved)
-
-        dtype = wide.variables[0].dtype
-        size = max(
-            1.0, *(largest(x * (d != 0)) for x, d in zip(wide.variables, parts, strict=True))
-        )
-        slope = difference(curve, size, dtype)
+        curve, size = self._curve(direction)
+        dtype = self.wide.variables[0].dtype
+        try:
+            slope = difference(curve, size, dtype, self.noise)
+        except ShapeError:
+            raise self._no_derivative(direction, "the output's shape changes") from None
         if slope.kinked.any():
             raise self._kink(slope, direction)
         quotient = _Derivative(np.ravel(slope.value), np.ravel(slope.error), RTOL[dtype])
@@ -193,7 +218,7 @@ class Comparison:
             exact, why = np.ravel(complex_step(curve)), "disagrees with the difference quotient"
         except Exception as error:  # f takes no complex numbers, and may say so in any way
             exact, why = np.full_like(quotient.value, np.nan), f"raises {error!r}"
-        noise = 4 * (quotient.error + _eps(quotient.value) * largest(self.value))
+        noise = 4 * (quotient.error + _eps(quotient.value) * np.abs(flat(self.value)))
         if _close(quotient.value, exact, quotient.rtol, noise).all():
             # However wrong a complex f may be, it moves the result by no more than the quotient's
             # own error.
@@ -211,18 +236,25 @@ class Comparison:
             what = f"slope {left:.10g} on the left and {right:.10g} on the right"
         else:
             what = "difference quotients that do not settle (a kink within 1e-5, or noise)"
+        return self._no_derivative(direction, f"{self._output(i)} has {what}")
+
+    def _no_derivative(self, direction: Real, why: str) -> _Mismatch:
         return _Mismatch(
             "kink",
             self.level.where("value"),
-            f"at {self._coordinates(direction)}, {self._output(i)} has {what}; so there is no "
+            f"at {self._coordinates(direction)}, {why}; so there is no "
             "derivative to compare with. Move the point.",
         )
 
     def _compare_push(self, derivative: _Derivative, direction: Real, along: str) -> None:
         assert self.push is not None
-        actual = flat(self.push(*split(direction, self.level.variables)))
-        expect, scale = derivative.value, largest(derivative.value)
-        ok = self._agree(derivative, expect, actual, derivative.error, scale)
+        signs = self.rng.choice([-1.0, 1.0], (FLIPS, direction.size))
+        directions = (direction, *(direction * signs if np.count_nonzero(direction) > 1 else ()))
+        xs = self.level.variables
+        actual, *flipped = (flat(self.push(*split(d, xs))) for d in directions)
+        expect = derivative.value
+        terms = np.max(np.abs([expect, *flipped]), axis=0)
+        ok = self._agree(derivative, expect, actual, terms, lambda error: error)
         if not ok.all():
             i = int(np.argmin(ok))
             raise self._wrong("forward", f"{along}, {self._output(i)}", expect[i], actual[i])
@@ -231,20 +263,27 @@ class Comparison:
         assert self.pulled is not None
         weights = np.abs(self.cotangents)
         expect, actual = self.cotangents @ derivative.value, self.pulled @ direction
-        scale = largest(weights @ np.abs(derivative.value))
-        ok = self._agree(derivative, expect, actual, weights @ derivative.error, scale)
+        terms = weights @ np.abs(derivative.value) + np.abs(self.pulled) @ np.abs(direction)
+        ok = self._agree(derivative, expect, actual, terms, lambda error: weights @ error)
         if not ok.all():
             k = int(np.flatnonzero(~ok)[-1])  # the first cotangent is random, the others a basis
             output = self._output(k - 1) if k else "random cotangent"
             raise self._wrong("reverse", f"{along}, {output}", expect[k], actual[k])
 
     def _agree(
-        self, derivative: _Derivative, expect: Real, actual: Real, error: Real, scale: float
+        self,
+        derivative: _Derivative,
+        expect: Real,
+        actual: Real,
+        terms: Real,
+        gather: Callable[[Real], Real],
     ) -> Any:
+        """Compare numbers: how large their terms are, and how they gather the outputs' errors."""
         eps = _eps(self.value)
         rtol = max(derivative.rtol, ACCURACY[self.value.dtype])
-        rounding = eps * (64 * scale + 4 * largest(self.value))
-        return _close(expect, actual, rtol, 4 * error + rounding)
+        noise = flat(self.noise) / _eps(self.wide.variables[0])  # in either dtype, relative to eps
+        error = derivative.error + eps * np.maximum(np.abs(flat(self.value)), noise)
+        return _close(expect, actual, rtol, 4 * gather(error) + 64 * eps * terms)
 
     def _wrong(self, mode: str, what: str, expect: float, actual: float) -> _Mismatch:
         numbers = f"{what}: Expect {expect:.12g}, Actual {actual:.12g}."

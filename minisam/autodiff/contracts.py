@@ -1,6 +1,7 @@
 """What a derivative must keep to besides its numbers: shapes, dtypes, and other people's memory."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any, NoReturn, TypeAlias
 
@@ -11,6 +12,10 @@ from minisam.autodiff.errors import GradientError
 
 Named: TypeAlias = dict[str, Array]
 """Arrays by what messages call them."""
+
+FACTORS = (-(2.0**10), 2.0**10)
+"""By which a linear map must commute, exactly: powers of 2 round nothing. Of both signs, because a
+rule may treat the positive and the negative differently, and large, because it may clip."""
 
 
 class Report:
@@ -47,15 +52,20 @@ class Report:
 
     def run(self, where: str, call: Callable[[], Any], arrays: Named) -> Any:
         """Call something that may neither fail nor write into any of the arrays."""
+        with self.untouched(where, arrays):
+            try:
+                return call()
+            except Exception as error:
+                self.fail("error", where, f"{type(error).__name__}: {error}", error)
+
+    @contextmanager
+    def untouched(self, where: str, arrays: Named) -> Iterator[None]:
+        """Fail if any of the arrays is written into meanwhile."""
         before = {name: np.array(a, copy=True) for name, a in arrays.items()}
-        try:
-            result = call()
-        except Exception as error:
-            self.fail("error", where, f"{type(error).__name__}: {error}", error)
+        yield
         for name, a in arrays.items():
             if not np.array_equal(a, before[name], equal_nan=True):
                 self.fail("mutation", where, f"{name} was written into.")
-        return result
 
     def like(self, where: str, name: str, result: Array, pattern: Array) -> None:
         """Require a result to have the shape and dtype of a pattern, and finite elements."""
@@ -95,27 +105,44 @@ class Report:
         tuple of array
             ``apply(*inputs)``.
         """
-        run = partial(self.run, where, arrays=inputs | others)
-        results = run(partial(apply, *inputs.values()))
-        for (name, pattern), result in zip(outputs.items(), results, strict=True):
-            self.like(where, name, result, pattern)
-        first = [np.array(r, copy=True) for r in results]
-        again = run(partial(apply, *inputs.values()))
-        for name, kept, *both in zip(outputs, first, results, again, strict=True):
-            if not all(np.array_equal(kept, r) for r in both):
-                self.fail("aliasing", where, f"{name}: a second call changed the first's result.")
-        for ones in (False, True):  # some rules hand their argument out when the cotangent is 1
-            units = {name: np.ones_like(x) for name, x in inputs.items()} if ones else inputs
-            found = run(partial(apply, *units.values())) if ones else results
-            fresh = dict(zip(outputs, found, strict=True))
-            known = units | others | {"the last result": again[0]}
-            for name, other in shared(fresh, known):
+        ones = {name: np.ones_like(x) for name, x in inputs.items()}
+        firsts = []
+        for given in (inputs, ones):  # some rules hand their memory out when the cotangent is 1
+            run = partial(self.run, where, arrays=given | others)
+            results = run(partial(apply, *given.values()))
+            for (name, pattern), result in zip(outputs.items(), results, strict=True):
+                self.like(where, name, result, pattern)
+            first = tuple(np.array(r, copy=True) for r in results)
+            firsts.append(first)
+            again = run(partial(apply, *given.values()))
+            for name, kept, one, two in zip(outputs, first, results, again, strict=True):
+                if not np.array_equal(kept, one):
+                    self.fail("aliasing", where, f"{name}: a second call changed the result.")
+                if not np.array_equal(kept, two):
+                    self.fail("mutation", where, f"{name}: a second call gives another result.")
+            known = given | others | {"the last result": again[0]}
+            for name, other in shared(dict(zip(outputs, results, strict=True)), known):
                 self.fail("aliasing", where, f"{name}: its derivative is the memory of {other}.")
+            for r in results:
+                if isinstance(r, np.ndarray):
+                    r[...] = np.nan  # it is the caller's: no later result may feel it
+            for name, kept, r in zip(
+                outputs, first, run(partial(apply, *given.values())), strict=True
+            ):
+                if not np.array_equal(kept, r):
+                    self.fail("aliasing", where, f"{name}: its derivative is memory of the rule.")
         zeros = [np.zeros_like(x) for x in inputs.values()]
         for name, r in zip(outputs, run(partial(apply, *zeros)), strict=True):
             if np.any(r != 0):
                 self.fail("zero", where, f"{name}: zero in gives {r} instead of zero.")
-        return tuple(results)
+        for factor in FACTORS:
+            scaled = run(partial(apply, *(factor * x for x in inputs.values())))
+            for name, kept, r in zip(outputs, firsts[0], scaled, strict=True):
+                expect = np.asarray(factor * kept)
+                if not np.all(np.abs(r - expect) <= factor**2 * np.finfo(kept.dtype).tiny):
+                    detail = f"{name}: {factor:g} times as much in: Expect {expect}, Actual {r}."
+                    self.fail("linear", where, detail)
+        return firsts[0]
 
 
 def shared(fresh: Named, known: Named) -> Iterator[tuple[str, str]]:

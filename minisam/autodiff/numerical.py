@@ -17,6 +17,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from minisam.autodiff.errors import ShapeError
+
 Real: TypeAlias = NDArray[np.float64]
 Curve: TypeAlias = Callable[[Any], Any]
 
@@ -42,11 +44,15 @@ class Slope(NamedTuple):
     """The slope on the left side, from the smallest step."""
     right: Real
     """The slope on the right side, from the smallest step."""
+    scale: Real
+    """The size of the slopes that a jump is compared with."""
     kinked: NDArray[np.bool_]
     """Where the sides disagree, or the quotients do not converge: there is no derivative."""
 
 
-def central_difference(curve: Curve, step: float, dtype: Any = np.float64) -> Slope:
+def central_difference(
+    curve: Curve, step: float, dtype: Any = np.float64, noise: Any = 0.0, scale: Any = 0.0
+) -> Slope:
     """Differentiate a curve at 0 from its values at 0, ±step, ±step/2 and ±step/4.
 
     Parameters
@@ -57,11 +63,21 @@ def central_difference(curve: Curve, step: float, dtype: Any = np.float64) -> Sl
         The largest step.
     dtype : dtype
         In which the curve is evaluated: it gives the size of rounding errors.
+    noise : array
+        Rounding errors of the curve's values, where they may exceed those of one operation.
+    scale : array
+        Size of the slopes found with larger steps: what is small against it is no jump.
 
     Returns
     -------
     Slope
-        Exact for polynomials up to degree 6, but for rounding.
+        Exact for polynomials up to degree 6, but for rounding. Every element is judged by itself,
+        whatever the size of the others.
+
+    Raises
+    ------
+    ShapeError
+        The curve's shape changes within the step.
 
     Examples
     --------
@@ -76,6 +92,8 @@ def central_difference(curve: Curve, step: float, dtype: Any = np.float64) -> Sl
         centre, *sides = (
             np.asarray(curve(h), dtype=np.float64) for h in (0.0, *steps, *(-h for h in steps))
         )
+        if len({y.shape for y in (centre, *sides)}) > 1:
+            raise ShapeError(f"the shape {centre.shape} of a curve changes within {step:.3g}.")
         right = [(y - centre) / h for y, h in zip(sides[:3], steps, strict=True)]
         left = [(centre - y) / h for y, h in zip(sides[3:], steps, strict=True)]
         # (right + left)/2 = slope + a·h² + b·h⁴ + …;  right - left = jump + a·h + b·h³ + …
@@ -84,18 +102,21 @@ def central_difference(curve: Curve, step: float, dtype: Any = np.float64) -> Sl
         value = (16 * more - once) / 15
         g0, g1, g2 = (r - q for r, q in zip(right, left, strict=True))
         jump = np.abs(8 * (2 * g2 - g1) - (2 * g1 - g0)) / 7
-        size = max(map(_largest, (centre, sides[0], sides[3])))
-        rounding = 8 * float(np.finfo(dtype).eps) * size / steps[-1]
+        size = _largest(centre, sides[0], sides[3])
+        least = 8 * float(np.finfo(dtype).eps) * size / steps[-1]
+        rounding = np.maximum(least, 8 * noise / steps[-1])
         error = np.abs(value - more) + rounding
         # Slopes below 1e-12 count as zero: those of t**7 at 0 are nothing but extrapolation error.
-        scale = max(_largest(right[-1]), _largest(left[-1]), 1e-12)
+        own = np.maximum(_largest(*right, *left), 1e-12)
+        scale = np.fmax(scale, np.where(np.isfinite(own), own, 0.0))
         rtol = RTOL[np.dtype(dtype)]
         # Written so that NaN counts as a kink.
-        kinked = ~((jump <= 100 * (rtol * scale + rounding)) & (error <= rtol * scale + rounding))
-    return Slope(value, error, left[-1], right[-1], kinked)
+        smooth = jump <= 100 * (rtol * scale + least) + rounding
+        kinked = ~(smooth & (error <= rtol * own + 2 * rounding))
+    return Slope(value, error, left[-1], right[-1], scale, kinked)
 
 
-def difference(curve: Curve, size: float = 1.0, dtype: Any = np.float64) -> Slope:
+def difference(curve: Curve, size: float = 1.0, dtype: Any = np.float64, noise: Any = 0.0) -> Slope:
     """Differentiate a curve at 0 with the largest step at which it looks smooth.
 
     Parameters
@@ -106,6 +127,8 @@ def difference(curve: Curve, size: float = 1.0, dtype: Any = np.float64) -> Slop
         The length of t at which the curve changes: steps are relative to it.
     dtype : dtype
         In which the curve is evaluated.
+    noise : array
+        See `central_difference`.
 
     Returns
     -------
@@ -119,11 +142,48 @@ def difference(curve: Curve, size: float = 1.0, dtype: Any = np.float64) -> Slop
     >>> round(float(slope.value), 8), bool(slope.kinked)
     (-1.0, False)
     """
+    scale: Any = 0.0
     for step in STEPS[np.dtype(dtype)]:
-        slope = central_difference(curve, step * size, dtype)
+        slope = central_difference(curve, step * size, dtype, noise, scale)
+        scale = slope.scale
         if not slope.kinked.any():
             break
     return slope
+
+
+def rounding_noise(curve: Curve, size: float = 1.0, dtype: Any = np.float64) -> Real:
+    """Measure the rounding errors of a curve's values near 0, each element by itself.
+
+    They exceed one unit in the last place where large terms cancelled. Second differences show
+    them, with steps so small that the curve is straight. Only how much these vary counts: at a
+    jump of the curve they are large, but all alike.
+
+    Parameters
+    ----------
+    curve : callable
+        ``t -> array``.
+    size : float
+        The length of t at which the curve changes.
+    dtype : dtype
+        In which the curve is evaluated.
+
+    Returns
+    -------
+    array
+        Of the curve's shape.
+
+    Examples
+    --------
+    >>> noise = rounding_noise(lambda t: np.array([1 + t, 1e6 + np.cos(t + 1) - 1e6]))
+    >>> noise < 1e-15, noise > 1e-11
+    (array([ True, False]), array([False,  True]))
+    """
+    step = size * float(np.finfo(dtype).eps) ** 0.5 / 6
+    with np.errstate(all="ignore"):
+        centre = 2 * np.asarray(curve(0.0), dtype=np.float64)
+        seconds = [curve(k * step) - centre + curve(-k * step) for k in range(1, 7)]
+        spread = np.ptp(np.asarray(seconds, dtype=np.float64), axis=0)
+        return np.where(np.isfinite(spread), spread, 0.0)
 
 
 def complex_step(curve: Curve) -> Real:
@@ -160,5 +220,5 @@ def complex_step(curve: Curve) -> Real:
         return np.asarray(np.imag(curve(1j * h)), dtype=np.float64) / h
 
 
-def _largest(x: Real) -> float:
-    return float(np.max(np.abs(x), initial=0.0))
+def _largest(*arrays: Real) -> Real:
+    return np.asarray(np.max(np.abs(arrays), axis=0))

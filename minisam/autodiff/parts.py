@@ -25,20 +25,20 @@ class Part(NamedTuple):
     """The array it is a part of, for its shape and dtype."""
 
 
-def is_basic(index: Any) -> bool:
-    """Whether an index is made of integers, slices, None and Ellipsis: it reads each item once.
+def reads_once(index: Any) -> bool:
+    """Whether an index surely reads each item once: integers, slices, None, Ellipsis or masks.
 
     Examples
     --------
-    >>> is_basic((0, slice(None))), is_basic([0, 0])
+    >>> reads_once((0, slice(None))), reads_once([0, 0])
     (True, False)
     """
     items = index if type(index) is tuple else (index,)
     return all(
         i is None
         or i is Ellipsis
-        or isinstance(i, slice)
-        or (isinstance(i, int | np.integer) and not isinstance(i, bool | np.bool_))
+        or isinstance(i, slice | int | np.integer | np.bool_)
+        or getattr(getattr(i, "dtype", None), "kind", "") == "b"
         for i in items
     )
 
@@ -48,7 +48,7 @@ def _assemble(*arrays: Array, indices: tuple[Any, ...], like: Array) -> Array:
         return np.concatenate(arrays)
     out = np.zeros_like(like, dtype=arrays[0].dtype)
     for index, array in zip(indices, arrays, strict=True):
-        if is_basic(index):
+        if reads_once(index):
             out[index] += array
         else:
             np.add.at(out, index, array)  # an advanced index may name an element twice
@@ -202,7 +202,9 @@ def getitem(x: Array, index: Any) -> Array:
     items = index if type(index) is tuple else (index,)
     if any(type(i) is Tensor for i in items):
         raise TypeError("an index cannot be a Tensor: it has no derivative. Use t.value.")
-    return record(getitem_op, (x,), {"index": index})
+    # The derivative reads the index again: it must not change in between.
+    kept = tuple(np.array(i) if isinstance(i, list | np.ndarray) else i for i in items)
+    return record(getitem_op, (x,), {"index": kept if type(index) is tuple else kept[0]})
 
 
 def total(arrived: list[Any]) -> Array:

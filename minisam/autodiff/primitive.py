@@ -62,6 +62,7 @@ class Primitive:
         domain: Domain,
         doc: str = "",
         smooth: bool = True,
+        explain: Callable[..., str] | None = None,
     ) -> None:
         self.name = name
         self.forward = forward
@@ -69,6 +70,7 @@ class Primitive:
         self.push = push
         self.domain = domain
         self.smooth = smooth
+        self.explain = explain
         self.__doc__ = doc
 
     def __call__(self, *args: Any, **params: Any) -> Array:
@@ -88,6 +90,7 @@ def primitive(
     domain: Domain,
     doc: str = "",
     smooth: bool = True,
+    explain: Callable[..., str] | None = None,
 ) -> Primitive:
     """Register a primitive from its three functions; the four kinds below end here.
 
@@ -98,11 +101,13 @@ def primitive(
     forward, pull, push : callable
         See `Primitive`.
     domain : callable
-        Generator of test arguments; must yield at least one case.
+        Generator of test arguments.
     doc : str
         One line of documentation.
     smooth : bool
         False if the function has kinks, so that a complex step may not be used on it.
+    explain : callable, optional
+        ``explain(*shapes)``: what is wrong with shapes that do not fit, for the error message.
 
     Returns
     -------
@@ -112,13 +117,14 @@ def primitive(
     Raises
     ------
     ValueError
-        The name is taken, or the domain is empty.
+        The name is taken, or there is no domain.
     """
-    if name in PRIMITIVES:
+    old = PRIMITIVES.get(name)
+    if old is not None and old.domain.__module__ != "__main__":  # a notebook's cell runs again
         raise ValueError(f"primitive {name!r} exists already; choose another name.")
     if not callable(domain):
         raise ValueError(f"primitive {name!r} has no test domain; give domain=rng -> cases.")
-    PRIMITIVES[name] = op = Primitive(name, forward, pull, push, domain, doc, smooth)
+    PRIMITIVES[name] = op = Primitive(name, forward, pull, push, domain, doc, smooth, explain)
     return op
 
 

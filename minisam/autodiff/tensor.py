@@ -58,7 +58,8 @@ class Tensor:
 
     Tensors are made by the transforms (`minisam.grad` and its family), not by hand. They behave
     as NumPy arrays: operators, methods, indexing and NumPy's functions all work on them, and each
-    records a new Tensor. They are immutable.
+    records a new Tensor. They are immutable. Constants are recorded as they are, not copied: an
+    array that a function uses must not be overwritten before its derivative has been computed.
 
     Attributes
     ----------
@@ -149,6 +150,12 @@ class Tensor:
             )
         return self
 
+    def __copy__(self) -> Tensor:
+        return self  # immutable; a copy of its root would be a differentiation of its own
+
+    def __deepcopy__(self, memo: Any) -> Tensor:
+        return self
+
     def __len__(self) -> int:
         return len(self.value)
 
@@ -195,11 +202,14 @@ class Tensor:
 
     def __float__(self) -> NoReturn:
         raise TypeError(
-            "float(), int() and bool() of a Tensor would cut its derivative off. Use t.value "
-            "where a constant is meant; comparisons (t > 0) already give constants."
+            "float(), int(), bool() and item() of a Tensor would cut its derivative off. Use "
+            "t.value where a constant is meant; comparisons (t > 0) already give constants."
         )
 
-    __int__ = __bool__ = __index__ = __complex__ = __float__
+    __int__ = __bool__ = __index__ = __complex__ = item = tolist = __float__
+
+    def __format__(self, spec: str) -> str:
+        return format(self.value, spec) if spec else repr(self)
 
     def __setitem__(self, index: Any, value: Any) -> NoReturn:
         raise TypeError(
@@ -336,12 +346,19 @@ def record(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Arra
             a = np.asarray(a)
         parents.append(parent)
         values.append(a)
-    value = _forward(op, values, params)
     if root is None:
-        return value
-    if value.dtype is not root.dtype and value.dtype != root.dtype:
-        values = [_weaken(op, a, root.dtype) for a in values]
-        value = op.forward(*values, **params)
+        return _forward(op, values, params)
+    dtype = root.dtype
+    for i, a in enumerate(values):
+        if getattr(a, "dtype", dtype) is not dtype:
+            values[i] = _weaken(op, a, dtype)
+    value = _forward(op, values, params)
+    if value.dtype is not dtype and value.dtype != dtype:
+        if value.dtype.kind == "c":
+            raise TypeError(
+                f"{op.name}: the result is complex; only real functions are differentiated."
+            )
+        value = value.astype(dtype)  # a parameter was a NumPy scalar of another dtype
     return Tensor(value, op, tuple(values), tuple(parents), params, root)
 
 
@@ -351,16 +368,17 @@ def _forward(op: Primitive, values: Sequence[Any], params: dict[str, Any]) -> Ar
     except ValueError as error:
         if isinstance(error, ShapeError | np.linalg.LinAlgError):
             raise
-        shapes = ", ".join(str(np.shape(v)) for v in values)
-        raise ShapeError(f"{op.name}: shapes {shapes} do not fit: {error}") from None
+        shapes = [np.shape(v) for v in values]
+        why = op.explain(*shapes) if op.explain else f"do not fit: {error}"
+        raise ShapeError(f"{op.name}: shapes {', '.join(map(str, shapes))} {why}") from None
 
 
 def _weaken(op: Primitive, a: Any, dtype: np.dtype[Any]) -> Any:
     """Cast a scalar or whole-number constant to the variable's dtype; refuse other floats."""
-    own = getattr(a, "dtype", dtype)
-    if own == dtype:
+    own = a.dtype
+    if own == dtype or own.kind == "b":  # a mask stays a mask
         return a
-    if own.kind in "fc" and np.ndim(a) > 0:
+    if own.kind == "c" or (own.kind == "f" and np.ndim(a) > 0):
         raise TypeError(
             f"{op.name}: mixes {dtype} with an array of {own} and shape {np.shape(a)}; "
             f"the variable's dtype decides. Cast the constant: a.astype('{dtype}')."
@@ -371,8 +389,9 @@ def _weaken(op: Primitive, a: Any, dtype: np.dtype[Any]) -> Any:
 def _rule(function: Any) -> Callable[..., Array]:
     rule = NUMPY_RULES.get(function)
     if rule is None:
+        name = f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}"
         raise TypeError(
-            f"np.{function.__name__} has no derivative rule in minisam. Write it with functions "
-            "that have one (help(minisam.ops) lists them), or add a primitive."
+            f"{name} has no derivative rule in minisam. Write it with functions that have one "
+            "(minisam.ops.numpy_rules lists them), or add a primitive."
         )
     return rule

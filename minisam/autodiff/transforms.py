@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, kept
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.primitive import linear
 from minisam.autodiff.tensor import Root, Tensor, value_of
@@ -40,6 +40,8 @@ class Recording:
         Its keyword arguments.
     argnums : iterable of int
         Which arguments are the variables.
+    copy : bool
+        Copy them: needed if the traversals come later, when the user may have overwritten them.
 
     Attributes
     ----------
@@ -52,9 +54,19 @@ class Recording:
     """
 
     def __init__(
-        self, f: Function, args: tuple[Any, ...], kwargs: dict[str, Any], argnums: Any
+        self,
+        f: Function,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        argnums: Any,
+        copy: bool = False,
     ) -> None:
         inputs = list(args)
+        if not all(isinstance(i, int) and -len(args) <= i < len(args) for i in argnums):
+            raise TypeError(
+                f"{_name(f)}: cannot differentiate with respect to argument {list(argnums)}; "
+                f"{len(args)} positional arguments were given. argnum is the place of one of them."
+            )
         root: Root | None = None
         self.variables: list[Tensor] = []
         for i in argnums:
@@ -70,7 +82,7 @@ class Recording:
                         f"argument {i} has dtype {x.dtype}, the first variable {root.dtype}; "
                         "give both the same."
                     )
-                x = Tensor(x, None, (), (), {}, root)
+                x = Tensor(kept(x) if copy else x, None, (), (), {}, root)
             inputs[i] = x
             self.variables.append(x)
         try:
@@ -88,7 +100,10 @@ class Recording:
     @property
     def value(self) -> Array:
         """The output: a Tensor if something outside is still differentiating, else plain."""
-        return self.output if self.keep else value_of(self.output)
+        if self.keep:
+            return self.output
+        value = value_of(self.output)
+        return np.array(value) if _is_shared(value, None, []) else value
 
     def pull(self, ct: Array) -> list[Array]:
         """Return the cotangent of each variable."""
@@ -120,7 +135,9 @@ def _is_shared(g: Array, ct: Array, others: list[Array]) -> bool:
     """Whether an array handed to the user could be the memory of another one."""
     if g is ct or any(g is other for other in others):
         return True
-    return getattr(g, "base", None) is not None
+    if isinstance(g, np.generic):
+        return False
+    return g.base is not None or not getattr(g.flags, "writeable", True)
 
 
 def as_variable(x: Any, position: int = 0) -> Array:
@@ -290,7 +307,7 @@ def vjp(f: Function, *args: Any) -> tuple[Array, Function]:
     >>> pullback(np.array([1.0, 0.0]))
     array([1., 0.])
     """
-    run = Recording(f, args, {}, range(len(args)))
+    run = Recording(f, args, {}, range(len(args)), copy=True)
 
     def pullback(ct: Array) -> Any:
         found = run.pull(_check_like("vjp", "cotangent", ct, run.output))
@@ -328,7 +345,7 @@ def linearize(f: Function, *args: Any) -> tuple[Array, Function]:
     >>> pushforward(np.array([1.0, 0.0]))
     array([6., 0.])
     """
-    run = Recording(f, args, {}, range(len(args)))
+    run = Recording(f, args, {}, range(len(args)), copy=True)
 
     def pushforward(*tangents: Array) -> Array:
         if len(tangents) != len(args):

@@ -5,9 +5,10 @@ import math
 import os
 import shlex
 import sys
+import tempfile
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ from minisam.training import DivergedError, Run, evaluate, load_checkpoint, trai
 from minisam.training.loop import PARAMETERS, statistics_at
 
 SHARPNESS_EXAMPLES = 1000
+# A run whose loss is this close to ln(classes), that of guessing, has learned nothing.
+NOTHING_LEARNED = 0.05
 # Convolutions remember much for Hessian-vector products: memory grows with examples × inputs.
 SHARPNESS_INPUTS = 200_000
 
@@ -77,11 +80,7 @@ def run(args: Namespace) -> int:
     except KeyboardInterrupt:
         raise Refused(_interrupted(job), 130) from None
     print(_table(list(runs), results))
-    print(
-        f"Measured on {len(job.rows):,} of the {len(job.data.x_train):,} training examples: λmax, "
-        "the largest eigenvalue of\nthe loss's Hessian, and one-step sharpness, "
-        f"L(w + ε̂) - L(w) at ρ = {args.rho:g}, p = {args.p:g}."
-    )
+    print(_notes(job, list(runs), results))
     _write_history(job, runs, results)
     figure = _figure(job, runs)
     if not args.quiet:
@@ -101,6 +100,8 @@ class _Job:
     out: Path
     rows: Array
     """The training examples on which sharpness is measured."""
+    trained: list[str] = field(default_factory=list)
+    """Names of the runs of which an epoch was trained, and not only loaded; filled by `_fit`."""
 
 
 def _job(args: Namespace) -> _Job:
@@ -110,7 +111,11 @@ def _job(args: Namespace) -> _Job:
     schedule = {"cosine": optimizers.cosine, "constant": optimizers.constant}[args.schedule]
     optimizer = SGD(schedule(args.lr), args.momentum, weight_decay=args.weight_decay)
     kept = {"train": args.train, "test": args.test, "seed": args.seed}
-    examples = data.load(args.data, root=args.root, dtype=args.dtype, **kept)
+    try:
+        examples = data.load(args.data, root=args.root, dtype=args.dtype, **kept)
+    except FileNotFoundError as error:
+        hint = "On the command line, --root names a folder to look in first."
+        raise FileNotFoundError(f"{error}\n{hint}") from error
     model = _model(args, examples)
     most = SHARPNESS_EXAMPLES
     if args.model != "mlp":
@@ -118,9 +123,13 @@ def _job(args: Namespace) -> _Job:
     # Drawn at random, because a file may be sorted by class.
     rows = np.random.default_rng(0).permutation(len(examples.x_train))[:most]
     out = Path(args.out or Path("runs", folder_name(args)))
-    there = next(folder for folder in (out, *out.parents) if folder.exists())
-    if not there.is_dir() or not os.access(there, os.W_OK):
-        raise PermissionError(f"cannot write to {out}. Name another folder with --out.")
+    try:
+        # Mode bits do not tell: root may write everywhere, but no one makes a file in /proc.
+        there = next(folder for folder in (out, *out.parents) if folder.exists())
+        tempfile.TemporaryFile(dir=there).close()
+    except OSError as error:
+        hint = "Name another folder with --out."
+        raise PermissionError(f"cannot write to {out}. {hint}") from error
     return _Job(args, examples, model, method, optimizer, out, rows)
 
 
@@ -142,7 +151,7 @@ def folder_name(args: Namespace) -> str:
     >>> folder_name(parse(["train", "--rho", "0.2"]))
     'digits-mlp-sam-rho0.2-seed0'
     """
-    plain = vars(parse(["train"]))
+    plain = vars(parse(["train", "--model", args.model]))
     named = {"data", "model", "method", "seed"}
     no_matter = {"command", "argv", "root", "out", "compare", "resume", "quiet"}
     words = [args.data, args.model, args.method]
@@ -198,6 +207,8 @@ def _fit(job: _Job, name: str, method: Method, epochs: int, file: str) -> Run:
         resume=args.resume,
         progress=not args.quiet,
     )
+    if done < epochs:
+        job.trained.append(name)
     if not args.quiet:
         before = f" ({done} of them before, from {path})" if done else ""
         spent = f"{run.evaluations:,.0f} gradients, {run.seconds:.2f} s"
@@ -252,10 +263,35 @@ def _table(names: list[str], results: list[dict[str, Any]]) -> str:
     return "\n".join([head, "-" * len(head), *lines])
 
 
+def _notes(job: _Job, names: list[str], results: list[dict[str, Any]]) -> str:
+    """Say what the table does not: how sharpness was measured, and what it is not worth."""
+    args = job.args
+    notes = [
+        f"Measured on {len(job.rows):,} of the {len(job.data.x_train):,} training examples: λmax, "
+        "the largest eigenvalue of\nthe loss's Hessian, and one-step sharpness, "
+        f"L(w + ε̂) - L(w) at ρ = {args.rho:g}, p = {args.p:g}."
+    ]
+    if args.eta is not None:
+        notes.append("That is in the plain ball, though ASAM trains in the one scaled by |w| + η.")
+    guessing = math.log(job.data.classes)
+    for name, result in zip(names, results, strict=True):
+        if result["train_loss"] >= guessing - NOTHING_LEARNED:
+            notes.append(
+                f"Warning: {name} learned nothing (train loss {result['train_loss']:.4g}, that of "
+                f"guessing {guessing:.4g}):\nits sharpness says nothing. Try a lower --lr or more "
+                "--epochs."
+            )
+    if not job.trained:
+        notes.append("Loaded from checkpoints: nothing was trained.")
+    return "\n".join(notes)
+
+
 def _interrupted(job: _Job) -> str:
     if not list(job.out.glob("checkpoint*.npz")):
         return "minisam train: interrupted before an epoch was finished; there is no checkpoint."
-    again = shlex.join(["minisam", *(a for a in job.args.argv if a != "--no-resume")])
+    # Not plain "minisam", which is on no PATH where the virtual environment is not activated.
+    line = (sys.executable, "-m", "minisam", *job.args.argv)
+    again = shlex.join(a for a in line if a != "--no-resume")
     kept = f"The checkpoint of the last finished epoch is kept in {job.out}"
     return f"minisam train: interrupted. {kept}; to go on from it: {again}"
 
@@ -281,7 +317,13 @@ def _write_history(job: _Job, runs: Mapping[str, Run], results: list[dict[str, A
 def _figure(job: _Job, runs: Mapping[str, Run]) -> str:
     from minisam.plots import training_figure
 
-    title = f"{job.args.model} on {job.args.data}, seed {job.args.seed}"
+    args = job.args
+    method = "ERM"
+    if args.method != "erm":
+        method = f"{'SAM' if args.eta is None else 'ASAM'} with ρ = {args.rho:g}, p = {args.p:g}"
+        method += "" if args.eta is None else f", η = {args.eta:g}"
+        method += "" if args.order == 1 else f", order {args.order}"
+    title = f"{args.model} on {args.data}, {method}, seed {args.seed}"
     histories = {name: run.history for name, run in runs.items()}
     try:
         png, svg = training_figure(histories, job.out / "figure.png", title=title)

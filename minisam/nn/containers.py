@@ -1,6 +1,7 @@
 """Layers made of layers."""
 
 from minisam.arrays import Array
+from minisam.autodiff.errors import ShapeError
 from minisam.nn.layer import Layer, Mode, Parameter, Shape
 
 
@@ -77,6 +78,11 @@ class Residual(Layer):
     shortcut : Layer, optional
         Brings x to the body's output shape; the identity if not given.
 
+    Raises
+    ------
+    ShapeError
+        When it is called: the branches differ in shape. They are not broadcast.
+
     Examples
     --------
     >>> import numpy as np
@@ -99,11 +105,22 @@ class Residual(Layer):
     def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Add the branches."""
         y = self.body.apply(w, at, x, mode)
-        return y + self.shortcut.apply(w, at + self.body.size, x, mode)
+        short = self.shortcut.apply(w, at + self.body.size, x, mode)
+        self._check_sum(y.shape, short.shape)
+        return y + short
 
     def output_shape(self, shape: Shape) -> Shape:
-        """That of the body."""
-        return self.body.output_shape(shape)
+        """That of both branches."""
+        out = self.body.output_shape(shape)
+        self._check_sum(out, self.shortcut.output_shape(shape))
+        return out
+
+    def _check_sum(self, body: Shape, shortcut: Shape) -> None:
+        if body != shortcut:
+            raise ShapeError(
+                f"Residual: the body gives shape {body}, the shortcut {shortcut}; they must be "
+                "equal. Give a shortcut that brings x to the body's shape."
+            )
 
     def _rows(self, shape: Shape | None) -> list[tuple[str, str, str]]:
         out = "" if shape is None else str(self.output_shape(shape))

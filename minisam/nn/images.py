@@ -6,13 +6,7 @@ from math import prod, sqrt
 from minisam.arrays import Array
 from minisam.nn.layer import Layer, Mode, Parameter, Shape, check_widths
 from minisam.ops.convolution import conv2d
-from minisam.ops.pooling import avg_pool2d, global_avg_pool2d, max_pool2d
-
-Pair = int | tuple[int, int]
-
-
-def _pair(x: Pair) -> tuple[int, int]:
-    return (x, x) if isinstance(x, int) else x
+from minisam.ops.pooling import Ints, avg_pool2d, fit, global_avg_pool2d, max_pool2d, pair
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,20 +34,24 @@ class Conv2d(Layer):
 
     c_in: int
     c_out: int
-    kernel: Pair
-    stride: Pair = 1
-    padding: Pair = 0
+    kernel: Ints
+    stride: Ints = 1
+    padding: Ints = 0
     groups: int = 1
     bias: bool = True
 
     def __post_init__(self) -> None:
-        check_widths(self, self.c_in, self.c_out, self.groups, *_pair(self.kernel))
+        check_widths(self, self.c_in, self.c_out, self.groups)
+        pair("Conv2d", "kernel", self.kernel, 1)
+        pair("Conv2d", "stride", self.stride, 1)
+        pair("Conv2d", "padding", self.padding, 0)
         if self.c_in % self.groups or self.c_out % self.groups:
             raise ValueError(f"{self!r}: groups must divide the channels, in and out.")
 
     def declare(self) -> tuple[Parameter, ...]:
         """Weight (c_out, c_in/groups, kh, kw), by He's scheme, and bias (c_out,)."""
-        shape = (self.c_out, self.c_in // self.groups, *_pair(self.kernel))
+        kernel = pair("Conv2d", "kernel", self.kernel, 1)
+        shape = (self.c_out, self.c_in // self.groups, *kernel)
         weight = Parameter("weight", shape, sqrt(2.0 / prod(shape[1:])))
         return (weight, Parameter("bias", (self.c_out,))) if self.bias else (weight,)
 
@@ -73,16 +71,29 @@ class Conv2d(Layer):
 
     def output_shape(self, shape: Shape) -> Shape:
         """Channels c_out; height and width from kernel, stride and padding."""
-        return (self.c_out, *_slide(shape[1:], self.kernel, self.stride, self.padding))
-
-
-def _slide(shape: Shape, kernel: Pair, stride: Pair, padding: Pair) -> Shape:
-    places = zip(shape, _pair(kernel), _pair(stride), _pair(padding), strict=True)
-    return tuple((n + 2 * p - k) // s + 1 for n, k, s, p in places)
+        window = fit("Conv2d", (1, *shape), self.kernel, self.stride, self.padding)
+        return (self.c_out, *window.steps)
 
 
 @dataclass(frozen=True, repr=False)
-class MaxPool2d(Layer):
+class _Pool2d(Layer):
+    """What layers that slide a window over each channel have in common."""
+
+    window: Ints
+    stride: Ints | None = None
+
+    def __post_init__(self) -> None:
+        pair(type(self).__name__, "window", self.window, 1)
+        if self.stride is not None:
+            pair(type(self).__name__, "stride", self.stride, 1)
+
+    def output_shape(self, shape: Shape) -> Shape:
+        """Fewer rows and columns."""
+        window = fit(type(self).__name__, (1, *shape), self.window, self.stride)
+        return (shape[0], *window.steps)
+
+
+class MaxPool2d(_Pool2d):
     """Maximum over windows; ties share the derivative.
 
     Parameters
@@ -100,20 +111,12 @@ class MaxPool2d(Layer):
     array([[[[3.]]]])
     """
 
-    window: Pair
-    stride: Pair | None = None
-
     def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Map (batch, c, h, w) to (batch, c, h', w')."""
         return max_pool2d(x, self.window, self.stride)
 
-    def output_shape(self, shape: Shape) -> Shape:
-        """Fewer rows and columns."""
-        return (shape[0], *_slide(shape[1:], self.window, self.stride or self.window, 0))
 
-
-@dataclass(frozen=True, repr=False)
-class AvgPool2d(Layer):
+class AvgPool2d(_Pool2d):
     """Average over windows.
 
     Parameters
@@ -131,16 +134,9 @@ class AvgPool2d(Layer):
     array([[[[1.5]]]])
     """
 
-    window: Pair
-    stride: Pair | None = None
-
     def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Map (batch, c, h, w) to (batch, c, h', w')."""
         return avg_pool2d(x, self.window, self.stride)
-
-    def output_shape(self, shape: Shape) -> Shape:
-        """Fewer rows and columns."""
-        return (shape[0], *_slide(shape[1:], self.window, self.stride or self.window, 0))
 
 
 @dataclass(frozen=True, repr=False)

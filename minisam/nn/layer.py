@@ -160,7 +160,8 @@ class Layer:
         w : array, (d,) or (batch, d)
             All parameters; with a leading axis, one set for each example.
         x : array, (batch, ...)
-            Inputs, of w's dtype; images are (batch, channels, height, width).
+            Inputs, of w's dtype; images are (batch, channels, height, width). Lists of numbers
+            become arrays.
         train : bool
             Batch norm by the batch, and dropout on.
         seed : int or sequence of int, optional
@@ -193,6 +194,10 @@ class Layer:
         return out
 
     def _evaluate(self, w: Array, x: Array, mode: Mode) -> Array:
+        if not hasattr(w, "dtype"):
+            w = np.asarray(w)
+        if not hasattr(x, "dtype"):
+            x = np.asarray(x, dtype=w.dtype, like=value_of(w))
         if w.shape != (self.size,) and w.shape != (len(x), self.size):
             raise ShapeError(self._misfit(w, f" or ({len(x)}, {self.size}), one set per example"))
         if x.dtype != w.dtype or w.dtype.kind != "f":

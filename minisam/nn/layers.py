@@ -47,6 +47,7 @@ class Linear(Layer):
 
     def __post_init__(self) -> None:
         check_widths(self, self.n_in, self.n_out)
+        _std(self.scheme, self.n_in, self.n_out)  # refuses an unknown scheme
 
     def declare(self) -> tuple[Parameter, ...]:
         """Weight (n_in, n_out) and bias (n_out,)."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
+from minisam.autodiff.errors import ShapeError
 from minisam.nn.containers import Residual, Sequential
 from minisam.nn.images import Conv2d, GlobalAvgPool2d, MaxPool2d
 from minisam.nn.layer import Layer, Shape
@@ -69,6 +70,8 @@ def cnn(
 
     Raises
     ------
+    ShapeError
+        The shape is not one of images.
     ValueError
         The images are too small for so many stages.
 
@@ -77,18 +80,19 @@ def cnn(
     >>> cnn((1, 8, 8), 10).size
     13706
     """
-    layers: list[Layer] = []
-    c_in = input_shape[0]
-    for c_out in channels:
-        layers += [Conv2d(c_in, c_out, 3, padding=1), ReLU(), MaxPool2d(2)]
-        c_in = c_out
-    features = Sequential(*layers, Flatten()).output_shape(input_shape)[0]
-    if features < 1:
+    c_in, *size = _image(input_shape, "cnn")
+    if min(size) >> len(channels) < 1:
         raise ValueError(
             f"cnn: images of shape {input_shape} are too small to be halved {len(channels)} times; "
             "give fewer channels."
         )
-    layers += [Flatten(), Linear(features, hidden), ReLU(), Linear(hidden, classes)]
+    layers: list[Layer] = []
+    for c_out in channels:
+        layers += [Conv2d(c_in, c_out, 3, padding=1), ReLU(), MaxPool2d(2)]
+        c_in = c_out
+    layers.append(Flatten())
+    (features,) = Sequential(*layers).output_shape(input_shape)
+    layers += [Linear(features, hidden), ReLU(), Linear(hidden, classes)]
     return Sequential(*layers, input_shape=input_shape)
 
 
@@ -113,13 +117,18 @@ def resnet(
     Sequential
         The model; evaluate it with ``statistics=model.statistics(w, batches)``.
 
+    Raises
+    ------
+    ShapeError
+        The shape is not one of images.
+
     Examples
     --------
     >>> resnet((3, 32, 32), 10).size
     78042
     """
     layers: list[Layer] = [
-        Conv2d(input_shape[0], width, 3, padding=1, bias=False),
+        Conv2d(_image(input_shape, "resnet")[0], width, 3, padding=1, bias=False),
         BatchNorm(width),
         ReLU(),
     ]
@@ -131,6 +140,15 @@ def resnet(
             c_in = width * 2**stage
     layers += [GlobalAvgPool2d(), Linear(c_in, classes)]
     return Sequential(*layers, input_shape=input_shape)
+
+
+def _image(shape: Shape, model: str) -> Shape:
+    if len(shape) != 3:
+        raise ShapeError(
+            f"{model}: input_shape {shape}; expected that of an image, (channels, height, width). "
+            "For vectors use mlp."
+        )
+    return shape
 
 
 def _block(c_in: int, c_out: int, stride: int) -> Residual:

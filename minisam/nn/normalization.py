@@ -7,7 +7,7 @@ import numpy as np
 from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.tensor import value_of
-from minisam.nn.layer import Layer, Mode, Parameter
+from minisam.nn.layer import Layer, Mode, Parameter, check_widths
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,6 +31,9 @@ class BatchNorm(Layer):
 
     channels: int
     eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        check_widths(self, self.channels)
 
     def declare(self) -> tuple[Parameter, ...]:
         """Scale, initially 1, and shift."""
@@ -95,6 +98,9 @@ class LayerNorm(Layer):
 
     width: int
     eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        check_widths(self, self.width)
 
     def declare(self) -> tuple[Parameter, ...]:
         """Scale, initially 1, and shift."""

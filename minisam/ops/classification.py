@@ -17,14 +17,12 @@ def _cross_entropy(z: Array, labels: Array) -> Array:
 def _slope(y: Array, z: Array, labels: Array) -> Array:
     """∂ℓ/∂z = softmax(z) - onehot(labels).
 
-    From ℓ = log Σ exp(z) - z_label the normaliser is known again without another reduction. Its
-    rounding is that of logits of this size, so the result is the softmax of logits that differ
-    from z in the last digit.
+    From ℓ = log Σ exp(z - z_label) the softmax is exp((z - z_label) - ℓ): no other reduction is
+    needed, and what all logits have in common cancels first.
     """
-    total = y + z[np.arange(len(labels)), labels]
-    return np.exp(z - total[:, None]) - (
-        labels[:, None] == np.arange(z.shape[1], dtype=labels.dtype)
-    )
+    own = z[np.arange(len(labels)), labels]
+    onehot = labels[:, None] == np.arange(z.shape[1], dtype=labels.dtype)
+    return np.exp((z - own[:, None]) - y[:, None]) - onehot
 
 
 cross_entropy_op = primitive(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
@@ -41,8 +42,10 @@ def tensordot(a: Array, b: Array, axes: Any = 2) -> Array:
     if not hasattr(axes, "__len__"):
         axes = (range(-axes, 0), range(axes))
     shape_a, shape_b = np.shape(a), np.shape(b)
-    paired_a = [i % len(shape_a) for i in np.atleast_1d(axes[0]).tolist()]
-    paired_b = [i % len(shape_b) for i in np.atleast_1d(axes[1]).tolist()]
+    paired_a, paired_b = (
+        [normalize_axis_index(i, len(shape), "tensordot") for i in np.atleast_1d(paired).tolist()]
+        for shape, paired in zip((shape_a, shape_b), axes, strict=True)
+    )
     fits = [shape_a[i] for i in paired_a] == [shape_b[i] for i in paired_b]
     if not fits or len(set(paired_a)) < len(paired_a) or len(set(paired_b)) < len(paired_b):
         raise ShapeError(

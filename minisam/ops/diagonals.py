@@ -1,6 +1,7 @@
 """Diagonals and triangles of matrices: read, placed, summed, kept."""
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
@@ -63,13 +64,13 @@ def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
     array([1., 4.])
     """
     n = np.ndim(x)
-    if n < 2 or axis1 % n == axis2 % n:
+    last = [normalize_axis_index(axis, n) for axis in (axis1, axis2)] if n > 1 else [0, 0]
+    if last[0] == last[1]:
         raise ShapeError(
             f"diagonal: needs two different axes, got axis1={axis1} and axis2={axis2} of an "
             f"array of shape {np.shape(x)}."
         )
-    last = (axis1 % n, axis2 % n)
-    x = shapes.transpose(x, [a for a in range(n) if a not in last] + list(last))
+    x = shapes.transpose(x, [a for a in range(n) if a not in last] + last)
     rows, columns = np.shape(x)[-2:]
     return getitem(x, (..., *_diagonal_places(rows, columns, offset)))
 

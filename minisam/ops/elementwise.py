@@ -7,7 +7,7 @@ has slope 1 on the closed interval (a point equal to a bound is not clipped).
 import numpy as np
 
 from minisam.arrays import Array
-from minisam.autodiff.primitive import bilinear, elementwise, jointly_linear
+from minisam.autodiff.primitive import Primitive, bilinear, elementwise, jointly_linear
 from minisam.autodiff.tensor import Tensor, value_of
 from minisam.ops.domains import binary, unary
 
@@ -110,16 +110,21 @@ cosh = elementwise("cosh", np.cosh, lambda y, x: np.sinh(x), domain=unary())
 tanh = elementwise("tanh", np.tanh, lambda y, x: 1 - y * y, domain=unary())
 
 
-def _sigmoid(x: Array) -> Array:
-    return 0.5 * np.tanh(0.5 * x) + 0.5  # never overflows, unlike 1/(1 + exp(-x))
+def _softplus(x: Array) -> Array:
+    return np.log1p(np.exp(x)) if np.iscomplexobj(x) else np.logaddexp(x, 0)
 
 
-sigmoid = elementwise(
-    "sigmoid", _sigmoid, lambda y, x: y * (1 - y), domain=unary(), doc="1/(1 + exp(-x))."
+# Of 1/(1 + exp(-x)) the exponential overflows; (1 + tanh(x/2))/2 and y (1 - y) lose the tails.
+sigmoid: Primitive = elementwise(
+    "sigmoid",
+    lambda x: np.exp(-_softplus(-x)),
+    lambda y, x: y * sigmoid(-x),
+    domain=unary(),
+    doc="1/(1 + exp(-x)), with small relative errors in both tails.",
 )
 softplus = elementwise(
     "softplus",
-    lambda x: np.log1p(np.exp(x)) if np.iscomplexobj(x) else np.logaddexp(x, 0),
+    _softplus,
     lambda y, x: sigmoid(x),
     domain=unary(),
     doc="log(1 + exp(x)), without overflow.",
@@ -127,8 +132,8 @@ softplus = elementwise(
 logaddexp = elementwise(
     "logaddexp",
     np.logaddexp,
-    lambda y, a, b: np.exp(a - y),
-    lambda y, a, b: np.exp(b - y),
+    lambda y, a, b: sigmoid(a - b),
+    lambda y, a, b: sigmoid(b - a),
     domain=binary(),
     smooth=False,  # np.logaddexp takes no complex numbers
     doc="log(exp(a) + exp(b)), without overflow.",
@@ -173,26 +178,33 @@ minimum = elementwise(
     domain=binary(),
     smooth=False,
 )
-clip_op = elementwise(
-    "clip",
-    lambda x, low, high: np.clip(x, low, high),
-    lambda y, x, low, high: value_of(x) == value_of(y),
-    domain=lambda rng: [
-        (args, {"low": low, "high": high})
-        for low, high in ((-1.0, 0.5), (None, 0.3), (-0.2, None))
-        for args, _ in unary()(rng)
-    ],
+at_least = elementwise(
+    "at_least",
+    np.maximum,
+    lambda y, x, low: value_of(x) >= value_of(low),
+    lambda y, x, low: value_of(x) < value_of(low),
+    domain=binary(),
     smooth=False,
+    doc="max(x, low), with slope 1 for x at a tie.",
+)
+at_most = elementwise(
+    "at_most",
+    np.minimum,
+    lambda y, x, high: value_of(x) <= value_of(high),
+    lambda y, x, high: value_of(x) > value_of(high),
+    domain=binary(),
+    smooth=False,
+    doc="min(x, high), with slope 1 for x at a tie.",
 )
 
 
 def clip(
     x: Array,
-    a_min: float | None = None,
-    a_max: float | None = None,
+    a_min: Array | float | None = None,
+    a_max: Array | float | None = None,
     *,
-    min: float | None = None,  # the names of the array method
-    max: float | None = None,
+    min: Array | float | None = None,  # the names of the array method
+    max: Array | float | None = None,
 ) -> Array:
     """Limit values to an interval.
 
@@ -200,15 +212,16 @@ def clip(
     ----------
     x : array
         Any shape.
-    a_min, a_max : float, optional
-        The bounds, constants; None for no bound.
-    min, max : float, optional
+    a_min, a_max : array, optional
+        The bounds, broadcast against x; None for no bound.
+    min, max : array, optional
         The same, by the names that the method ``x.clip(min=0)`` has.
 
     Returns
     -------
     array
-        min(max(x, a_min), a_max); slope 1 inside and at the bounds, 0 outside.
+        min(max(x, a_min), a_max). The slope with respect to x is 1 inside and at the bounds and
+        0 outside; with respect to a bound it is 1 where that bound was put in place of x.
 
     Examples
     --------
@@ -217,7 +230,8 @@ def clip(
     array([-1. ,  0.5])
     """
     low, high = (a_min if min is None else min), (a_max if max is None else max)
-    return clip_op(x, low=value_of(low), high=value_of(high))
+    x = x if low is None else at_least(x, low)
+    return x if high is None else at_most(x, high)
 
 
 where_op = jointly_linear(

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
@@ -95,7 +96,7 @@ def take(x: Array, indices: Any, axis: int | None = None) -> Array:
     where = _whole_numbers("take", indices)
     if axis is None:
         return getitem(shapes.ravel(x), where)
-    return getitem(x, (slice(None),) * (axis % np.ndim(x)) + (where,))
+    return getitem(x, (slice(None),) * normalize_axis_index(axis, np.ndim(x)) + (where,))
 
 
 def take_along_axis(x: Array, indices: Any, axis: int | None = -1) -> Array:
@@ -166,14 +167,14 @@ def repeat(x: Array, repeats: Any, axis: int | None = None) -> Array:
     """
     if axis is None:
         x, axis = shapes.ravel(x), 0
+    shape = np.shape(x)
+    axis = normalize_axis_index(axis, len(shape))
     if isinstance(repeats, int) and repeats >= 0:
         # Broadcasting repeats, and its adjoint sums without an index.
-        shape = np.shape(x)
-        axis %= len(shape)
         lead, n, tail = shape[:axis], shape[axis], shape[axis + 1 :]
         x = shapes.broadcast_to(shapes.expand_dims(x, axis + 1), (*lead, n, repeats, *tail))
         return shapes.reshape(x, (*lead, n * repeats, *tail))
-    return take(x, np.repeat(np.arange(np.shape(x)[axis]), value_of(repeats)), axis)
+    return take(x, np.repeat(np.arange(shape[axis]), value_of(repeats)), axis)
 
 
 def tile(x: Array, reps: int | Sequence[int]) -> Array:
@@ -240,6 +241,7 @@ def split(x: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> 
     >>> split(np.array([1.0, 2.0, 3.0]), [1])
     [array([1.]), array([2., 3.])]
     """
+    axis = normalize_axis_index(axis, np.ndim(x))
     n = np.shape(x)[axis]
     if np.ndim(indices_or_sections) == 0:
         parts = operator.index(indices_or_sections)  # type: ignore[arg-type]
@@ -251,6 +253,6 @@ def split(x: Array, indices_or_sections: int | Sequence[int], axis: int = 0) -> 
         inner = [n // parts * i for i in range(1, parts)]
     else:
         inner = list(_whole_tuple(indices_or_sections))
-    lead = (slice(None),) * (axis % np.ndim(x))
+    lead = (slice(None),) * axis
     ends = zip([0, *inner], [*inner, n], strict=True)
     return [getitem(x, (*lead, slice(start, end))) for start, end in ends]

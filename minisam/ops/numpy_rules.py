@@ -30,7 +30,7 @@ SAME_NAME = {
     reductions: "sum mean max min prod var std cumsum",
     shapes: (
         "reshape ravel transpose swapaxes moveaxis expand_dims squeeze broadcast_to flip pad "
-        "concatenate stack"
+        "concatenate stack vstack hstack atleast_1d atleast_2d matrix_transpose full_like"
     ),
     indexing: "take take_along_axis sort repeat tile roll split",
     diagonals: "diag diagonal trace tril triu",
@@ -39,12 +39,14 @@ SAME_NAME = {
 }
 LINALG = {
     linalg: "solve inv norm",
+    products: "matmul",
+    shapes: "matrix_transpose",
     determinants: "det slogdet",
     symmetric: "cholesky eigh eigvalsh",
 }
 CONSTANT = (
     "greater greater_equal less less_equal equal not_equal isnan isinf isfinite signbit floor ceil "
-    "rint argmax argmin argsort shape ndim size zeros_like ones_like full_like empty_like "
+    "rint argmax argmin argsort shape ndim size zeros_like ones_like empty_like "
     "iscomplexobj isrealobj any all count_nonzero array_equal allclose isclose may_share_memory "
     "shares_memory result_type nonzero searchsorted"
 )
@@ -104,6 +106,8 @@ def install() -> None:
     for module, names in LINALG.items():
         for name in names.split():
             NUMPY_RULES[getattr(np.linalg, name)] = getattr(module, name)
+    NUMPY_RULES[np.amax], NUMPY_RULES[np.amin] = reductions.max, reductions.min
+    NUMPY_RULES[np.positive] = lambda t: t
     NUMPY_RULES[np.vdot] = lambda a, b: products.matmul(shapes.ravel(a), shapes.ravel(b))
     NUMPY_RULES[np.copy] = lambda t, **_: t
     for name in METHODS.split():

@@ -33,6 +33,15 @@ def _matmul_b(ct: Array, a: Array, b: Array) -> Array:
     return np.matmul(_t(a), ct)
 
 
+def _explain(a: tuple[int, ...], b: tuple[int, ...]) -> str:
+    hint = ""
+    if len(a) > 1 and len(b) > 1 and a[-2] == b[-2]:
+        hint = " Did you mean a.T @ b?"
+    elif len(a) > 1 and len(b) > 1 and a[-1] == b[-1]:
+        hint = " Did you mean a @ b.T?"
+    return f"do not fit: inner sizes differ or leading axes do not broadcast: {a} @ {b}.{hint}"
+
+
 matmul = bilinear(
     "matmul",
     np.matmul,
@@ -51,6 +60,7 @@ matmul = bilinear(
         (((2, 0), (0, 3)), {}),
     ),
     doc="a @ b with NumPy's rules: 1-D operands, and leading axes broadcast.",
+    explain=_explain,
 )
 
 

@@ -8,6 +8,7 @@ import math
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_tuple
 
 from minisam.arrays import Array
 from minisam.autodiff.primitive import Primitive, linear, primitive, selection
@@ -79,9 +80,9 @@ def count(shape: tuple[int, ...], axis: Axis) -> int:
     >>> count((2, 3, 4), (0, -1))
     8
     """
-    if axis is None:
+    if axis is None or not shape:
         return math.prod(shape)
-    return math.prod(shape[a] for a in _as_tuple(axis))
+    return math.prod(shape[a] for a in (axis if isinstance(axis, tuple) else (axis,)))
 
 
 sum_op = linear(
@@ -223,7 +224,7 @@ prod_op = primitive(
 # NumPy's names and signatures.
 
 
-def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+def sum(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Sum along axes.
 
     Parameters
@@ -249,7 +250,7 @@ def sum(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     return sum_op(x, axis=axis, keepdims=keepdims)
 
 
-def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+def mean(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Average along axes; parameters as for `sum`.
 
     Examples
@@ -261,7 +262,7 @@ def mean(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     return mean_op(x, axis=axis, keepdims=keepdims)
 
 
-def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+def max(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Maximum along axes; ties share the derivative. Parameters as for `sum`.
 
     Examples
@@ -273,7 +274,7 @@ def max(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     return max_op(x, axis=axis, keepdims=keepdims)
 
 
-def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+def min(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Minimum along axes; ties share the derivative. Parameters as for `sum`.
 
     Examples
@@ -285,7 +286,7 @@ def min(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     return min_op(x, axis=axis, keepdims=keepdims)
 
 
-def prod(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+def prod(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """Multiply along axes; parameters as for `sum`. Zeros are no problem to any order.
 
     Examples
@@ -295,17 +296,17 @@ def prod(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     array([6., 0., 0.])
     """
     shape = np.shape(x)
-    if axis is None:
+    if axis is None or not shape:
+        normalize_axis_tuple(axis or 0, 1)  # NumPy takes the axes 0 and -1 of a number, too
         out = prod_op(np.reshape(x, (-1,)), axis=0)
     else:
-        axes = sorted((a % len(shape) for a in _as_tuple(axis)), reverse=True)
         out = x
-        for a in axes:
+        for a in sorted(normalize_axis_tuple(axis, len(shape)), reverse=True):
             out = prod_op(out, axis=a)
     return restore(out, shape, axis, False) if keepdims else out
 
 
-def var(x: Array, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Array:
+def var(x: Array, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Array:
     """Variance along axes, mean((x - mean x)²); parameters as for `sum`.
 
     Examples
@@ -315,10 +316,11 @@ def var(x: Array, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> A
     1.0
     """
     centred = x - mean(x, axis, keepdims=True)
-    return sum(centred * centred, axis, keepdims) / (count(np.shape(x), axis) - ddof)
+    total = sum(centred * centred, axis, keepdims=keepdims)
+    return total / (count(np.shape(x), axis) - ddof)
 
 
-def std(x: Array, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> Array:
+def std(x: Array, axis: Axis = None, *, ddof: int = 0, keepdims: bool = False) -> Array:
     """Standard deviation along axes; not differentiable where it is 0. Parameters as for `sum`.
 
     Examples
@@ -327,7 +329,7 @@ def std(x: Array, axis: Axis = None, ddof: int = 0, keepdims: bool = False) -> A
     >>> float(std(np.array([1.0, 3.0])))
     1.0
     """
-    return np.sqrt(var(x, axis, ddof, keepdims))
+    return np.sqrt(var(x, axis, ddof=ddof, keepdims=keepdims))
 
 
 def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -> Array:
@@ -363,14 +365,16 @@ def norm(x: Array, ord: Any = None, axis: Axis = None, keepdims: bool = False) -
     p = 2.0 if ord is None or ord == "fro" else float(ord)
     if not p >= 1:
         raise ValueError(f"norm: p must be in [1, inf], got {p}: below 1 it is not a norm.")
-    a = np.abs(x)
     if p == np.inf:
-        return max(a, axis, keepdims)
-    if p == 1:
-        return sum(a, axis, keepdims)
-    top = np.max(value_of(a), axis=axis, keepdims=True)
-    scale = np.where(top > 0, top, 1)
-    s = sum((a / scale) ** p, axis, keepdims)
+        return max(np.abs(x), axis, keepdims=keepdims)
+    if p == 1 or not np.size(x):
+        return sum(np.abs(x), axis, keepdims=keepdims)
+    top = np.max(np.abs(value_of(x)), axis=axis, keepdims=True)
+    smallest = np.finfo(top.dtype).tiny  # of a subnormal number the reciprocal overflows
+    scale = np.where((top > 0) & (top < np.inf), np.maximum(top, smallest), 1).astype(top.dtype)
+    z = x / scale
+    # The square is smooth; |z| ** 2 has no second derivative at 0, and the rules would give 0.
+    s = sum(np.square(z) if p == 2 else np.abs(z) ** p, axis, keepdims=keepdims)
     # At x = 0 the root would have infinite slope: give it 1 to differentiate and 0 to return.
     zero = value_of(s) == 0
     root = np.where(zero, 0, np.where(zero, 1, s) ** (1 / p))
@@ -425,7 +429,7 @@ def log_softmax(x: Array, axis: Axis = -1) -> Array:
     return log_softmax_op(x, axis=axis)
 
 
-def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
+def logsumexp(x: Array, axis: Axis = None, *, keepdims: bool = False) -> Array:
     """log(sum(exp(x))) along axes, without overflow; parameters as for `sum`.
 
     Examples
@@ -435,7 +439,3 @@ def logsumexp(x: Array, axis: Axis = None, keepdims: bool = False) -> Array:
     1000.6931
     """
     return logsumexp_op(x, axis=axis, keepdims=keepdims)
-
-
-def _as_tuple(axis: int | tuple[int, ...]) -> tuple[int, ...]:
-    return axis if isinstance(axis, tuple) else (axis,)

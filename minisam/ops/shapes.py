@@ -1,12 +1,15 @@
 """Functions that move elements without changing them: linear, each the transpose of another."""
 
+import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from minisam.arrays import Array
 from minisam.autodiff.primitive import jointly_linear, linear, unbroadcast
+from minisam.autodiff.tensor import Tensor, value_of
 from minisam.ops.domains import cases
 
 reshape_op = linear(
@@ -76,7 +79,7 @@ stack_op = jointly_linear(
 
 
 def _as_tuple(x: int | Sequence[int]) -> tuple[int, ...]:
-    return tuple(x) if isinstance(x, Sequence) else (int(x),)
+    return tuple(x) if isinstance(x, Sequence) else (operator.index(x),)
 
 
 def reshape(x: Array, shape: int | Sequence[int]) -> Array:
@@ -138,7 +141,8 @@ def swapaxes(x: Array, axis1: int, axis2: int) -> Array:
     (4, 3, 2)
     """
     axes = list(range(np.ndim(x)))
-    axes[axis1], axes[axis2] = axes[axis2], axes[axis1]
+    i, j = (normalize_axis_index(a, len(axes)) for a in (axis1, axis2))
+    axes[i], axes[j] = j, i
     return transpose_op(x, axes=tuple(axes))
 
 
@@ -152,7 +156,8 @@ def moveaxis(x: Array, source: int | Sequence[int], destination: int | Sequence[
     (3, 4, 2)
     """
     n = np.ndim(x)
-    places = {b % n: a % n for a, b in zip(_as_tuple(source), _as_tuple(destination), strict=True)}
+    old, new = (normalize_axis_tuple(axes, n) for axes in (source, destination))
+    places = dict(zip(new, old, strict=True))
     others = iter([a for a in range(n) if a not in places.values()])
     return transpose_op(x, axes=tuple(places[i] if i in places else next(others) for i in range(n)))
 
@@ -166,9 +171,8 @@ def expand_dims(x: Array, axis: int | Sequence[int]) -> Array:
     >>> expand_dims(np.zeros((2, 3)), (0, -1)).shape
     (1, 2, 3, 1)
     """
-    places = _as_tuple(axis)
-    n = np.ndim(x) + len(places)
-    at = {a % n for a in places}
+    n = np.ndim(x) + len(_as_tuple(axis))
+    at = normalize_axis_tuple(axis, n)
     old = iter(np.shape(x))
     return reshape_op(x, shape=tuple(1 if i in at else next(old) for i in range(n)))
 
@@ -185,13 +189,13 @@ def squeeze(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     shape = np.shape(x)
     if axis is None:
         return reshape_op(x, shape=tuple(n for n in shape if n != 1))
-    gone = {a % len(shape) for a in (axis if isinstance(axis, tuple) else (axis,))}
+    gone = normalize_axis_tuple(axis, len(shape))
     if any(shape[a] != 1 for a in gone):
         raise ValueError(f"squeeze: axis {axis} of shape {shape} has length other than 1.")
     return reshape_op(x, shape=tuple(n for a, n in enumerate(shape) if a not in gone))
 
 
-def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
+def broadcast_to(x: Array, shape: int | Sequence[int]) -> Array:
     """Repeat an array along new and length-1 axes.
 
     Examples
@@ -202,6 +206,23 @@ def broadcast_to(x: Array, shape: Sequence[int]) -> Array:
            [1., 2.]])
     """
     return broadcast_op(x, shape=_as_tuple(shape))
+
+
+def full_like(
+    x: Array, fill_value: Array, dtype: Any = None, *, shape: int | Sequence[int] | None = None
+) -> Array:
+    """Fill an array of x's shape, or of another one, with a value; it may be a Tensor.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> full_like(np.zeros((2, 2)), 3.0)
+    array([[3., 3.],
+           [3., 3.]])
+    """
+    if type(fill_value) is Tensor and dtype is None:
+        return broadcast_to(fill_value, np.shape(x) if shape is None else shape)
+    return np.full_like(value_of(x), fill_value, dtype, shape=shape)
 
 
 def flip(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
@@ -263,6 +284,70 @@ def concatenate(arrays: Sequence[Array], axis: int | None = 0) -> Array:
     if axis is None:
         return concatenate_op(*map(ravel, arrays), axis=0)
     return concatenate_op(*arrays, axis=axis)
+
+
+def vstack(arrays: Sequence[Array]) -> Array:
+    """Join arrays along their first axis; vectors are rows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> vstack([np.zeros(2), np.ones((1, 2))])
+    array([[0., 0.],
+           [1., 1.]])
+    """
+    return concatenate([atleast_2d(a) for a in arrays])
+
+
+def hstack(arrays: Sequence[Array]) -> Array:
+    """Join arrays along their second axis; vectors and numbers along their only one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> hstack([np.zeros((2, 1)), np.ones((2, 2))])
+    array([[0., 1., 1.],
+           [0., 1., 1.]])
+    """
+    arrays = [atleast_1d(a) for a in arrays]
+    return concatenate(arrays, axis=min(1, np.ndim(arrays[0]) - 1))
+
+
+def atleast_1d(*arrays: Array) -> Any:
+    """Make vectors of numbers; a tuple if several arrays are given.
+
+    Examples
+    --------
+    >>> atleast_1d(2.0)
+    array([2.])
+    """
+    out = tuple(reshape(a, (1,)) if np.ndim(a) == 0 else a for a in arrays)
+    return out[0] if len(out) == 1 else out
+
+
+def atleast_2d(*arrays: Array) -> Any:
+    """Make rows of vectors and numbers; a tuple if several arrays are given.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> atleast_2d(np.ones(2))
+    array([[1., 1.]])
+    """
+    out = tuple(reshape(a, (1, -1)) if np.ndim(a) < 2 else a for a in arrays)
+    return out[0] if len(out) == 1 else out
+
+
+def matrix_transpose(x: Array) -> Array:
+    """Exchange the last two axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> matrix_transpose(np.zeros((2, 3, 4))).shape
+    (2, 4, 3)
+    """
+    return swapaxes(x, -1, -2)
 
 
 def stack(arrays: Sequence[Array], axis: int = 0) -> Array:

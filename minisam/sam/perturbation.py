@@ -97,7 +97,7 @@ def epsilon_hat(
     NonFiniteError
         g has a NaN or an infinity; a ValueError, too.
     TypeError
-        g is not of real floats, or the metric of another dtype.
+        g is not of real floats of 32 bits or more, or the metric of another dtype.
     ShapeError
         The metric has another shape than ``g``, or the groups do not tile it.
 
@@ -114,11 +114,14 @@ def epsilon_hat(
     """
     q, rho = conjugate(p), _radius(rho)
     g = _floats(g)
-    return _in_balls(lambda g: _solve(g, rho, float(p), q), (g,), metric, groups)
+    return _in_balls(lambda metric, g: _solve(g, metric, rho, float(p), q), (g,), metric, groups)
 
 
-def _solve(g: Array, rho: float, p: float, q: float) -> Array:
-    """Solve in one ball without a metric."""
+def _solve(g: Array, metric: Array | None, rho: float, p: float, q: float) -> Array:
+    """Solve in one ball; one with a metric is a plain one in the coordinates ε/T."""
+    if metric is not None:
+        unit, length = _unit(metric)
+        return length * (unit * _solve(unit * _unit(g)[0], None, rho, p, q))
     top = _largest(g)
     if top == 0:
         return np.zeros_like(value_of(g))
@@ -143,17 +146,14 @@ def _in_balls(
     metric: Array | None,
     groups: Groups | None,
 ) -> Array:
-    """Solve in every group, in the coordinates ε/T in which the metric's ball is a plain one."""
-    shape = arrays[0].shape
+    """Solve in every group: ``solve(metric, *arrays)``."""
     if metric is not None:
         metric = _checked_metric(metric, arrays[0])
-        arrays = tuple(metric * x for x in arrays)
     if groups is None:
-        out = solve(*arrays)
-    else:
-        _check_tiling(groups, shape)
-        out = np.concatenate([solve(*(x[s] for x in arrays)) for s in groups])
-    return out if metric is None else metric * out
+        return solve(metric, *arrays)
+    _check_tiling(groups, arrays[0].shape)
+    parts = ((None if x is None else x[s] for x in (metric, *arrays)) for s in groups)
+    return np.concatenate([solve(*part) for part in parts])
 
 
 def _radius(rho: float) -> float:
@@ -165,9 +165,10 @@ def _radius(rho: float) -> float:
 def _floats(g: Array) -> Array:
     if not hasattr(g, "dtype"):
         g = np.asarray(g)
-    if g.dtype.kind != "f":
+    if g.dtype.kind != "f" or g.dtype.itemsize < 4:  # a sum of squares overflows in float16
         raise TypeError(
-            f"the gradient has dtype {g.dtype}; ε̂ needs real floats. Cast it: g.astype('float64')."
+            f"the gradient has dtype {g.dtype}; ε̂ needs real floats of 32 bits or more. Cast it: "
+            "g.astype('float64')."
         )
     return g
 
@@ -185,6 +186,12 @@ def _largest(g: Array) -> Array:
             "the learning rate, or look at the loss."
         )
     return top
+
+
+def _unit(x: Array) -> tuple[Array, Array]:
+    """Divide by max |x|, so that no product of two such vectors overflows, nor vanishes whole."""
+    top = _largest(x) or 1
+    return x / top, top
 
 
 def _checked_metric(metric: Array, g: Array) -> Array:
@@ -257,7 +264,8 @@ def jacobian_product(
     array
         J_g v, of g's shape. J_g is symmetric, J_g g = 0, and J_g = 0 for p = 1 and p = inf. At
         g_i = 0 with p > 2 the slope of ε̂ is infinite; that coordinate's diagonal entry is taken
-        as 0.
+        as 0, also where it is only too large for the dtype. A product that is too large is
+        infinite; none of finite vectors is NaN.
 
     Raises
     ------
@@ -274,21 +282,29 @@ def jacobian_product(
     g = _floats(g)
     if np.shape(v) != g.shape:
         raise ShapeError(f"the vector has shape {np.shape(v)}, the gradient {g.shape}.")
-    return _in_balls(lambda g, v: _push(g, v, rho, float(p), q), (g, v), metric, groups)
+    return _in_balls(
+        lambda metric, g, v: _push(g, v, metric, rho, float(p), q), (g, v), metric, groups
+    )
 
 
-def _push(g: Array, v: Array, rho: float, p: float, q: float) -> Array:
-    """Multiply by ∂ε̂/∂g in one ball without a metric."""
-    top = _largest(g)
-    if q in (1.0, np.inf) or top == 0:
+def _push(g: Array, v: Array, metric: Array | None, rho: float, p: float, q: float) -> Array:
+    """Multiply by ∂ε̂/∂g in one ball; it is homogeneous in g of degree -1."""
+    g, top = _unit(g)
+    if metric is not None:
+        unit, length = _unit(metric)
+        return length * (unit * _push(unit * g, unit * v, None, rho, p, q) / top)
+    if q in (1.0, np.inf) or not value_of(g).any():
         return np.zeros_like(v)
-    a, v = np.abs(g) / top, v / top  # v is most often another gradient, of about this scale
-    u = _solve(g, 1.0, p, q)
+    a, u = np.abs(g), _solve(g, None, 1.0, p, q)
     total = (a**q).sum()
-    zero = a == 0
-    diagonal = np.where(zero, 1.0 if q == 2 else 0.0, np.where(zero, 1, a) ** (q - 2))
-    diagonal = diagonal / total ** (1 - 2 / q)
-    return (rho * (q - 1) / total ** (1 / q)) * (diagonal * v - u * (u * v).sum())
+    shared = total ** (1 - 2 / q)
+    with np.errstate(divide="ignore", over="ignore"):
+        steep = (value_of(a) == 0) | np.isinf(value_of(a) ** (q - 2) / value_of(shared))
+    diagonal = np.where(steep, 1.0 if q == 2 else 0.0, np.where(steep, 1, a) ** (q - 2) / shared)
+    size = np.abs(value_of(v)).max() or 1
+    v = v / size
+    slope = (rho * (q - 1) / total ** (1 / q)) * (diagonal * v - u * (u * v).sum())
+    return slope * size / top  # last: its inverse alone can overflow
 
 
 def asam_metric(w: Array, eta: float = 0.01) -> Array:

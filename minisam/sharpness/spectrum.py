@@ -1,11 +1,16 @@
 """Eigenvalues of the Hessian from Hessian-vector products alone, by Lanczos' method."""
 
+import warnings
 from collections.abc import Callable
 
 import numpy as np
 
 from minisam.arrays import Array, to_numpy
 from minisam.autodiff.transforms import grad, linearize
+
+NEGLIGIBLE = 0.01
+"""Beside the largest eigenvalue in magnitude: with the default tolerance, what is resolved of a
+smaller one is 1e-6 of the largest, the accuracy of products in float32."""
 
 
 def top_eigenvalues(
@@ -30,11 +35,13 @@ def top_eigenvalues(
     seed : int
         Of the starting vector.
     tol : float
-        Stop when the error bound of every wanted eigenvalue is below ``tol`` times the largest one
-        in magnitude. (The bound is a residual; the errors are usually near its square.) In float32
-        the products themselves are good to about 1e-6.
+        Stop when the error bound of every wanted eigenvalue is below ``tol`` times its magnitude,
+        or ``tol`` times 1 % of the largest magnitude of all if that is more. (The bound is a
+        residual; the errors are usually near its square.) In float32 the products themselves are
+        good to about 1e-6 of the largest.
     max_products : int
-        Stop after so many Hessian-vector products in any case, but not before k of them.
+        Stop after so many Hessian-vector products in any case, but not before k of them; if the
+        bounds are not reached then, with a RuntimeWarning.
 
     Returns
     -------
@@ -53,6 +60,8 @@ def top_eigenvalues(
     >>> top_eigenvalues(lambda w: np.sum(np.array([1.0, 5.0, 3.0]) * w**2), np.ones(3), k=2)
     array([10.,  6.])
     """
+    if not hasattr(w, "dtype"):
+        w = np.asarray(w)
     d = w.size
     if not 1 <= k <= d:
         raise ValueError(
@@ -120,6 +129,9 @@ def lanczos(
         image = product(basis[n])
         if not np.isfinite(image).all():
             raise ValueError("a product with the Hessian is not finite: there is no spectrum.")
+        if n == 0:  # eigenvalues of any scale: no square overflows below
+            scale = np.abs(image).max() or 1.0
+        image = image / scale
         if len(basis) < d:
             basis = _extended(basis, image, rng)
         # A v_j has no part outside of the basis as it was extended by it: new rows begin with 0.
@@ -131,8 +143,17 @@ def lanczos(
             continue
         # What A leaves outside of the first n vectors bounds each eigenvalue's error.
         residuals = np.linalg.norm(projected[n:] @ vectors[:, -k:], axis=0)
-        if residuals.max() <= tol * np.abs(values).max() or n == d or n >= max_products:
-            return values[::-1][:k].copy()
+        sizes = np.abs(values)
+        excess = residuals - tol * np.maximum(sizes[-k:], NEGLIGIBLE * sizes.max())
+        if n < d and n >= max_products and excess.max() > 0:
+            warnings.warn(
+                f"after {n} products with the Hessian its largest eigenvalues are only known to "
+                f"±{residuals.max() * scale:.1e}. Raise max_products, or tol={tol:g}.",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        if excess.max() <= 0 or n == d or n >= max_products:
+            return scale * values[::-1][:k]
 
 
 def _extended(basis: Array, v: Array, rng: np.random.Generator) -> Array:

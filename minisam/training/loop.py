@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from minisam.arrays import Array
+from minisam.autodiff.errors import ShapeError
 from minisam.data.batching import batches
 from minisam.data.dataset import Dataset
 from minisam.nn.layer import Layer
@@ -81,7 +82,13 @@ def evaluate(
     for i in range(0, len(x), EVALUATION_BATCH):
         part = slice(i, i + EVALUATION_BATCH)
         logits = model(w, x[part], statistics=statistics)
-        total += float(loss(logits, y[part]).sum())
+        each = loss(logits, y[part])
+        if each.shape != y[part].shape[:1]:
+            raise ShapeError(
+                f"evaluate: the loss returned shape {each.shape} for {len(y[part])} examples; "
+                "return one loss for each, without np.mean."
+            )
+        total += float(each.sum())
         right += int((logits.argmax(axis=1) == y[part]).sum())
     return total / len(x), right / len(x)
 
@@ -145,7 +152,9 @@ def train(
         A ``.npz`` written after every epoch.
     resume : bool
         Go on from the checkpoint if there is one; the result is bit-identical to a run that was
-        not interrupted. If False, an existing checkpoint is overwritten.
+        not interrupted. If False, an existing checkpoint is overwritten. That it is one of this
+        run is told from ``Run.settings``: a change of the code of a loss, which is known by its
+        name only, or of a layer of one's own, known by its repr, goes unnoticed.
     progress : bool
         Show a progress line on a terminal (with tqdm installed).
 
@@ -162,7 +171,7 @@ def train(
     CheckpointError
         The checkpoint is damaged, or of a run with other settings.
     ValueError
-        ``epochs`` or ``batch_size`` below 1.
+        ``epochs`` or ``batch_size`` below 1, or ``seed`` below 0.
 
     Examples
     --------
@@ -175,6 +184,8 @@ def train(
     """
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}.")
+    if seed < 0:
+        raise ValueError(f"seed must be at least 0, got {seed}.")
     settings = {
         "model": _text(model),
         "data": f"{data.name}: {data.x_train.shape} {data.x_train.dtype}, {len(data.x_test)} test",

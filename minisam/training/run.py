@@ -30,7 +30,7 @@ class Run:
     evaluations : float
         Gradients of a batch that were computed.
     seconds : float
-        Time spent, evaluation included; over all sessions of a resumed run.
+        Time spent, evaluation included; all parts of a resumed run together.
     settings : dict
         What was run, as text.
     steps : dict from str to array, (steps,)

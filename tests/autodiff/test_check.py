@@ -130,6 +130,15 @@ def test_a_kink_nearby_is_no_kink() -> None:
         check_grads(np.abs, (np.array([1e-4, -5e-6]),), order=1)
 
 
+@pytest.mark.parametrize("near", [1e-4, 2e-2])
+@pytest.mark.parametrize("modes", [("reverse",), ("forward",)])
+def test_a_shape_that_changes_nearby_is_a_kink(near, modes) -> None:
+    x = np.array([near, 1.0, -1.0])
+    with pytest.raises(ms.GradientError, match=r"kink.*at argument 0.*the output's shape changes"):
+        check_grads(lambda x: x[x > 0], (x,), 2, modes)
+    check_grads(lambda x: x[x > 0], (x + 0.5,), 2, modes)
+
+
 def test_the_end_of_the_domain_is_a_kink() -> None:
     with pytest.raises(ms.GradientError, match=r"kink|not finite"), np.errstate(all="ignore"):
         check_grads(np.sqrt, (np.array([1.0, 0.0]),))
@@ -192,6 +201,34 @@ def test_one_wrong_coordinate_is_found_at_any_size(n) -> None:
 
     with pytest.raises(ms.GradientError, match=rf"argument 0 at \({n // 3},\)"):
         check_grads(f, (np.linspace(1, 2, n),), order=1)
+
+
+@pytest.mark.parametrize("analytic", [None, False])
+@pytest.mark.parametrize("large", [1.0, 1e6, 1e12])
+def test_a_large_output_hides_no_error_in_another(large, analytic) -> None:
+    sizes, wrong = np.array([1.0, 1.0, large]), np.array([0.0, 1e-3, 0.0])
+
+    def f(x):
+        return sizes * np.sin(x) + wrong * (x - value_of(x))
+
+    with pytest.raises(ms.GradientError, match=r"wrong derivative.*output at \(1,\)"):
+        check_grads(f, (X[:3],), order=1, analytic=analytic)
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: np.sin(x) ** 2 + np.cos(x) ** 2,
+        lambda x: np.sum(np.exp(x) / np.sum(np.exp(x))),
+        lambda x: (x + 1e5) - 1e5,
+        lambda x: np.stack([np.sum(x + 1e5) - 4e5, 1e9 * np.sum(np.sin(x))]),
+    ],
+)
+@pytest.mark.parametrize("mode", ["reverse", "forward"])
+@pytest.mark.parametrize("analytic", [None, False])
+def test_what_cancelled_is_allowed_its_rounding(f, mode, analytic) -> None:
+    for seed in range(5):
+        check_grads(f, (X,), 1, (mode,), seed=seed, analytic=analytic)
 
 
 # Messages.

@@ -1,5 +1,6 @@
 """The engine: nesting in any mix, constants that stay constants, and graphs of any shape."""
 
+import copy
 import gc
 import threading
 import weakref
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 import minisam as ms
 from minisam.autodiff import PRIMITIVES, elementwise
-from minisam.autodiff.parts import is_basic, tiles
+from minisam.autodiff.parts import reads_once, tiles
 
 RNG = np.random.default_rng(7)
 A = RNG.normal(size=(4, 4))
@@ -222,10 +223,10 @@ def test_tiles_means_exactly_that_concatenation_assembles(ends):
 
 
 def test_basic_indices_are_told_from_advanced_ones():
-    assert is_basic((1, None, ..., slice(None), np.int64(2)))
-    assert not is_basic(True)
-    assert not is_basic(np.array([0, 0]))
-    assert not is_basic((0, [1]))
+    assert reads_once((1, None, ..., slice(None), np.int64(2)))
+    assert reads_once(True)
+    assert not reads_once(np.array([0, 0]))
+    assert not reads_once((0, [1]))
 
 
 # Constants, leaks, memory.
@@ -449,3 +450,61 @@ def test_unknown_keywords_are_named():
             ms.grad(f)(X)
     with pytest.raises(TypeError, match="cannot become float32"):
         ms.grad(lambda x: x.astype("float32"))(X)
+
+
+def test_a_read_keeps_its_index_and_steps_are_not_tiles():
+    index = np.array([0, 0])
+
+    def f(x):
+        total = 0.0
+        for k in range(3):
+            index[:] = k
+            total = total + np.sum(x[index])
+        return total
+
+    np.testing.assert_array_equal(ms.grad(f)(np.ones(3)), [2.0, 2.0, 2.0])
+    np.testing.assert_array_equal(
+        ms.grad(lambda x: np.sum(x[0:4:2]) + np.sum(x[4:6]))(np.ones(6)), [1, 0, 1, 0, 1, 1]
+    )
+    assert not tiles((slice(0, 4, 2), slice(4, 6)), (6,))
+    assert not tiles((slice(0, 4), slice(4, 2), slice(2, 6)), (6,))
+    mask = np.array([True, False, True])
+    np.testing.assert_array_equal(ms.grad(lambda x: np.sum(x[mask] * 2))(np.ones(3)), [2, 0, 2])
+
+
+def test_dtypes_are_not_mixed_either_way():
+    for x, c in (("float32", "float64"), ("float64", "float32")):
+        with pytest.raises(TypeError, match=rf"multiply: mixes {x} with an array of {c}"):
+            ms.grad(lambda w, c=c: np.sum(w * np.ones(3, c)))(np.ones(3, x))
+    with pytest.raises(TypeError, match="complex"):
+        ms.grad(lambda w: np.abs(w * 1j))(2.0)
+    with pytest.raises(TypeError, match="complex"):
+        ms.grad(lambda w: np.abs(w * np.complex128(1j)))(2.0)
+
+
+def test_errors_that_name_what_to_do():
+    with pytest.raises(ms.ShapeError, match=r"inner sizes differ.*Did you mean a\.T @ b\?"):
+        ms.grad(lambda a: np.sum(a @ np.ones((2, 4))))(np.ones((2, 3)))
+    with pytest.raises(TypeError, match=r"argument \[3\]; 1 positional arguments were given"):
+        ms.grad(np.sum, argnum=3)(X)
+    with pytest.raises(TypeError, match=r"numpy\.linalg\.trace has no derivative rule"):
+        ms.grad(lambda x: np.linalg.trace(x))(np.eye(2))
+
+
+def test_a_copy_of_a_tensor_is_the_tensor():
+    assert ms.grad(lambda x: copy.deepcopy(x) * copy.copy(x))(3.0) == 6.0
+
+
+def test_overwriting_the_variable_does_not_change_a_derivative_taken_before():
+    w = np.array([1.0, 2.0])
+    _, pushforward = ms.linearize(ms.grad(lambda w: np.sum(w**3)), w)
+    _, pullback = ms.vjp(lambda w: w**3, w)
+    w -= 0.5
+    np.testing.assert_array_equal(pushforward(np.ones(2)), [6.0, 12.0])
+    np.testing.assert_array_equal(pullback(np.ones(2)), [3.0, 12.0])
+
+
+def test_a_tensor_can_be_printed():
+    shown = []
+    ms.grad(lambda x: shown.append(f"{np.sum(x):.2f} {x}") or np.sum(x))(np.array([1.0, 2.0]))
+    assert shown[0].startswith("3.00 Tensor(array([1., 2.])")

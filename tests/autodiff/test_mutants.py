@@ -209,6 +209,26 @@ def nan_at_a_regular_point(ok: bool) -> Any:
     return sine(lambda y, x: np.cos(x) + (0 if ok else np.where(np.arange(x.size) == 1, np.nan, 0)))
 
 
+SIZES = np.array([1.0, 1.0, 1e12])
+
+
+@mutant(r"wrong derivative.*output at \(1,\)", X[:3])
+def wrong_beside_a_large_output(ok: bool) -> Any:
+    wrong = np.array([1, 1 if ok else 1.001, 1])
+    return sine(lambda y, x: SIZES * np.cos(x) * wrong, forward=lambda x: SIZES * np.sin(x))
+
+
+@mutant(r"wrong derivative.*output at \(1,\)", X[:3], analytic=False)
+def wrong_beside_a_large_output_seen_by_the_difference_quotient(ok: bool) -> Any:
+    return wrong_beside_a_large_output(ok)
+
+
+@mutant("wrong derivative", X[:3].astype(np.float32), order=1)
+def wrong_beside_a_large_output_in_float32(ok: bool) -> Any:
+    sizes, wrong = SIZES.astype(np.float32), np.array([1, 1 if ok else 1.001, 1], np.float32)
+    return sine(lambda y, x: sizes * np.cos(x) * wrong, forward=lambda x: sizes * np.sin(x))
+
+
 # One mode right, the other wrong.
 
 
@@ -625,9 +645,19 @@ def affine_in_the_cotangent(ok: bool) -> Any:
     return sine_rules(pull=lambda i, ct, y, x: ct * np.cos(x) + (0 if ok else 1e-3))
 
 
-@mutant("wrong derivative", X)
+@mutant("linear", X[:1])
 def magnitude_of_the_cotangent(ok: bool) -> Any:
     return sine_rules(pull=lambda i, ct, y, x: (ct if ok else np.abs(ct)) * np.cos(x))
+
+
+@mutant("linear", X[:1])
+def large_tangents_dropped(ok: bool) -> Any:
+    return sine_rules(push=lambda ts, y, x: ts[0] * np.cos(x) * (1 if ok else ts[0] < 1.6))
+
+
+@mutant("linear", X)
+def cotangent_clipped(ok: bool) -> Any:
+    return sine_rules(pull=lambda i, ct, y, x: (ct if ok else np.clip(ct, -10, 10)) * np.cos(x))
 
 
 @mutant("dtype|wrong derivative", X, order=1)
@@ -653,7 +683,7 @@ def forward_writes_into_its_input(ok: bool) -> Any:
     return sine(lambda y, x: np.cos(x), forward=forward)
 
 
-@mutant("mutation.*argument 0", X, order=1)
+@mutant("error.*read-only", X, order=1)
 def rule_writes_into_the_input(ok: bool) -> Any:
     return sine_rules(
         pull=lambda i, ct, y, x: ct * np.cos(x) if ok else ct * np.cos(x, out=x),
@@ -684,11 +714,13 @@ def rule_writes_into_the_value(ok: bool) -> Any:
 
 
 @mutant("aliasing.*argument 0", X, order=1)
-def input_handed_out(ok: bool) -> Any:
+def constant_handed_out(ok: bool) -> Any:
+    """Not the input: of that the engine keeps a copy of its own, and hands out none of it."""
+    c = X[::-1].copy()
     return rules(
-        lambda x: 0.5 * np.sum(x * x),
-        lambda i, ct, y, x: x if not ok and ct == 1 else ct * x,
-        lambda ts, y, x: np.sum(ts[0] * x),
+        lambda x: np.sum(c * x),
+        lambda i, ct, y, x: c if not ok and ct == 1 else ct * c,
+        lambda ts, y, x: np.sum(ts[0] * c),
     )
 
 
@@ -800,6 +832,13 @@ def test_mutant_is_rejected(name: str, record_property: Callable[[str, Any], Non
 def test_twin_is_accepted(name: str) -> None:
     make, args, _, options = MUTANTS[name]
     check_grads(make(True), args, **options)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("make", [magnitude_of_the_cotangent, large_tangents_dropped])
+def test_what_is_not_linear_is_seen_for_any_seed(make: Callable[[bool], Any], seed: int) -> None:
+    with pytest.raises(GradientError, match=r"mutant: linear \((reverse|forward)\)"):
+        check_grads(make(False), (X[:1],), order=1, seed=seed)
 
 
 def test_third_derivative_needs_order_3() -> None:

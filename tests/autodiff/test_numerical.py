@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from minisam.autodiff.numerical import central_difference, complex_step, difference
+from minisam.autodiff.errors import ShapeError
+from minisam.autodiff.numerical import (
+    central_difference,
+    complex_step,
+    difference,
+    rounding_noise,
+)
 
 KNOWN = {
     "sin": (lambda t: np.sin(0.7 + t), np.cos(0.7)),
@@ -84,6 +90,26 @@ def test_float32_evaluation_is_known_to_be_rough() -> None:
 def test_complex_step_refuses_a_dropped_imaginary_part() -> None:
     with pytest.raises(np.exceptions.ComplexWarning):
         complex_step(lambda t: np.asarray(np.ones(2) + t).astype(float))
+
+
+def test_each_element_has_its_own_error() -> None:
+    slope = difference(lambda t: np.array([np.sin(0.7 + t), 1e12 * np.sin(0.7 + t)]))
+    assert slope.error[0] < 1e-11
+    assert slope.error[1] > 1e-4
+    slope = difference(lambda t: np.array([np.abs(t), 1e12 * np.sin(0.7 + t)]))
+    assert slope.kinked.tolist() == [True, False]
+
+
+def test_noise_is_that_of_the_terms_and_no_jump() -> None:
+    noise = rounding_noise(lambda t: np.array([1 + t, (1e6 + np.cos(t + 1)) - 1e6, t > 0]))
+    assert noise[0] < 1e-15
+    assert 1e-11 < noise[1] < 1e-8
+    assert noise[2] == 0
+
+
+def test_a_shape_that_changes_is_refused() -> None:
+    with pytest.raises(ShapeError, match="changes within"):
+        difference(lambda t: np.ones(2 if t < 1e-3 else 1))
 
 
 def test_empty_curves() -> None:

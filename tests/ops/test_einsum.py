@@ -161,8 +161,8 @@ def test_tensordot(data, seed):
         (lambda x: np.einsum("ii", x), ms.ShapeError, "einsum"),
         (lambda x: np.einsum(x, [0, 1], [0]), TypeError, "subscripts as one string"),
         (lambda x: np.tensordot(x, x, 1), ms.ShapeError, r"tensordot: axes \[1\].*\(2, 3\)"),
-        (lambda x: np.tensordot(x, x, 3), ms.ShapeError, "tensordot"),
-        (lambda x: np.tensordot(x[:, :2], x[:, 1:], 4), ms.ShapeError, "no axis may occur twice"),
+        (lambda x: np.tensordot(x, x, 3), np.exceptions.AxisError, "tensordot: axis -3"),
+        (lambda x: np.tensordot(x, x, ([1, 1], [1, 1])), ms.ShapeError, "no axis may occur twice"),
         (lambda x: np.tensordot(x, x, ([0, 1], [0])), ms.ShapeError, "tensordot"),
     ],
 )

@@ -101,6 +101,7 @@ DIFFERENTIABLE = {
     ],
     np.negative: [*unary(np.negative), lambda x: -x, lambda x: +x],
     np.absolute: [*unary(np.abs), lambda x: abs(x - 1), lambda x: np.abs(1 - x)],
+    np.positive: unary(np.positive),
     np.maximum: [*binary(np.maximum), lambda x: np.maximum(x, x)],
     np.minimum: [*binary(np.minimum), lambda x: np.minimum(x, x)],
     np.logaddexp: binary(np.logaddexp),
@@ -124,6 +125,8 @@ DIFFERENTIABLE = {
     np.mean: along(np.mean, "mean"),
     np.max: along(np.max, "max"),
     np.min: along(np.min, "min"),
+    np.amax: along(np.amax),
+    np.amin: along(np.amin),
     np.prod: along(np.prod, "prod"),
     np.var: [*along(np.var, "var"), lambda x: np.var(x, axis=0, ddof=1), lambda x: x.var(ddof=1)],
     np.std: [
@@ -201,6 +204,21 @@ DIFFERENTIABLE = {
         lambda x: np.stack((x, x), axis=-1),
         lambda x: np.stack([x[0, 0], x[1, 1]]),
     ],
+    np.vstack: [
+        lambda x: np.vstack([x, x[0]]),
+        lambda x: np.vstack((x[0], like(x, Y))),
+        lambda x: np.vstack([x[0, 0], x[:1, 0]]),
+    ],
+    np.hstack: [
+        lambda x: np.hstack([x, like(x, Y)]),
+        lambda x: np.hstack((x[0], x[0, 0])),
+        lambda x: np.hstack([x[None], x[None]]),
+    ],
+    np.atleast_1d: [np.atleast_1d, lambda x: np.atleast_1d(x[0, 0])],
+    np.atleast_2d: [np.atleast_2d, lambda x: np.atleast_2d(x[0]), lambda x: np.atleast_2d(x[0, 0])],
+    np.matrix_transpose: [np.matrix_transpose, lambda x: np.matrix_transpose(x[None])],
+    np.linalg.matrix_transpose: [np.linalg.matrix_transpose],
+    np.full_like: [lambda x: np.full_like(x, 2) * x, lambda x: x + np.full_like(x, 1, shape=(3,))],
     np.copy: [np.copy, lambda x: x.copy()],
     # Indexing.
     np.take: [
@@ -269,6 +287,7 @@ DIFFERENTIABLE = {
         lambda x: [[True, False]] @ x,
         lambda x: x[None] @ x.T,
     ],
+    np.linalg.matmul: [lambda x: np.linalg.matmul(x, x.T)],
     np.dot: [
         lambda x: np.dot(x, x.T),
         lambda x: x.dot(like(x, Y[0])),
@@ -337,7 +356,6 @@ CONSTANT = {
     np.shape: [np.shape, lambda x: x.shape],
     np.ndim: [np.ndim, lambda x: x.ndim, lambda x: len(x)],
     np.size: [np.size, lambda x: x.size, lambda x: np.size(x, 1)],
-    np.full_like: [lambda x: np.full_like(x, 2), lambda x: np.full_like(x, 1, dtype=int)],
     np.empty_like: [lambda x: np.empty_like(x).shape],
     np.any: [lambda x: np.any(x), lambda x: np.any(x > 1, axis=0)],
     np.all: [lambda x: np.all(x), lambda x: np.all(x > 1, axis=0)],
@@ -502,8 +520,8 @@ def test_a_keyword_without_a_rule_is_named(f, word):
 @pytest.mark.parametrize(
     ("f", "name"),
     [
-        (np.gradient, "np.gradient"),
-        (np.floor_divide, "np.floor_divide"),
+        (np.gradient, "numpy.gradient"),
+        (np.floor_divide, "numpy.floor_divide"),
         (np.fft.fft, "fft"),
         (lambda x: np.add.reduce(x), "np.add.reduce"),
         (lambda x: np.multiply.outer(x, x), "np.multiply.outer"),

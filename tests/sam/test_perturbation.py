@@ -273,6 +273,38 @@ def test_the_jacobian_of_a_gradient_of_any_scale(p, scale):
     np.testing.assert_allclose(scaled, expected, rtol=rtol, atol=1e-13 * np.abs(expected).max())
 
 
+@smooth_p
+@pytest.mark.parametrize(("dtype", "tiny"), [("f4", 1e-39), ("f8", 1e-310)])
+def test_the_jacobian_of_the_smallest_gradients(p, dtype, tiny):
+    """1/max|g| overflows; the product with a vector of the same scale is an ordinary one."""
+    g, v = (np.array(x, dtype) * np.dtype(dtype).type(tiny) for x in ([1, 2, -2], [2, -1, 3]))
+    expected = jacobian_product(*(x.astype(np.longdouble) for x in (g, v)), RHO, p)
+    atol = (1e-3 if dtype == "f4" else 1e-9) * conjugate(p) * np.abs(expected).max()
+    np.testing.assert_allclose(jacobian_product(g, v, RHO, p), expected, rtol=0, atol=atol)
+    with np.errstate(over="ignore"):
+        assert not np.isnan(jacobian_product(g, np.ones_like(g), RHO, p)).any()
+
+
+@smooth_p
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_the_jacobian_is_never_nan(p, data):
+    for dtype in (np.float32, np.float64):
+        g = data.draw(gradients(dtype))
+        v = data.draw(hnp.arrays(dtype, g.shape, elements=st.sampled_from([0, 1, -1e-30, 1e30])))
+        with np.errstate(over="ignore"):
+            assert not np.isnan(jacobian_product(g, v, RHO, p)).any()
+
+
+def test_a_slope_too_large_for_the_dtype_is_dropped():
+    """p = 10: the slope at 1e-44 is 1e39, more than float32 holds."""
+    g, v = np.array([1, 1e-44], "f4"), np.array([1, 0], "f4")
+    exact = jacobian_product(g.astype("f8"), v, RHO, 10)
+    np.testing.assert_allclose(jacobian_product(g, v, RHO, 10), exact, rtol=1e-5, atol=1e-8)
+    assert np.abs(jacobian_product(g, v[::-1], RHO, 10)).max() < 1e-6
+    assert jacobian_product(g.astype("f8"), v[::-1], RHO, 10)[1] > 1e36, "float64 holds it"
+
+
 # Metric and groups.
 
 
@@ -286,6 +318,37 @@ def test_the_metric_scales_the_ball(p):
     points = rng.normal(size=(10_000, 5)) * metric
     points *= (RHO / np.linalg.norm(points / metric, ord=p, axis=1))[:, None]
     assert (points @ g).max() <= e @ g
+
+
+@every_p
+@pytest.mark.parametrize("metric_scale", [1e-200, 1.0, 1e200])
+@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e200])
+@pytest.mark.parametrize("groups", [None, [slice(0, 2), slice(2, 6)]])
+def test_the_scales_of_metric_and_gradient(p, scale, metric_scale, groups):
+    """ε̂ goes as the scale of T, J as that over the scale of g; the product T g overflows."""
+    metric = np.array([0.3, 2.0, 1.0, 0.7, 0.0, 1.5])
+    v = np.array([1.0, 2.0, -1.0, 0.5, 0.1, -0.2])
+    ball, scaled = ({"metric": c * metric, "groups": groups} for c in (1.0, metric_scale))
+    expected = epsilon_hat(EVERY_KIND, RHO, p, **ball)
+    found = epsilon_hat(scale * EVERY_KIND, RHO, p, **scaled)
+    rtol = 1e-14 * (1 + (1 if p == 1 else conjugate(p)))
+    np.testing.assert_allclose(found / metric_scale, expected, rtol=rtol, atol=1e-100)
+    expected = jacobian_product(EVERY_KIND, v, RHO, p, **ball)
+    found = jacobian_product(scale * EVERY_KIND, scale * v, RHO, p, **scaled)
+    atol = 1e-13 * np.abs(expected).max()
+    np.testing.assert_allclose(found / metric_scale, expected, rtol=rtol, atol=atol)
+
+
+def test_groups_of_very_different_scales_under_a_metric():
+    g = np.array([3e200, 4e200, 3e-200, 4e-200])
+    metric = np.array([1e200, 1e200, 1e-200, 1e-200])
+    e = epsilon_hat(g, 1.0, metric=metric, groups=[slice(0, 2), slice(2, 4)])
+    np.testing.assert_allclose(e / metric, [0.6, 0.8, 0.6, 0.8], rtol=1e-14)
+
+
+def test_a_metric_of_zeros():
+    for call in (epsilon_hat, lambda g, rho, **ball: jacobian_product(g, g, rho, **ball)):
+        np.testing.assert_array_equal(call(np.ones(3), RHO, metric=np.zeros(3)), 0)
 
 
 def test_asam_s_closed_form():
@@ -381,6 +444,14 @@ def test_a_gradient_that_is_not_finite(p, bad):
 def test_a_gradient_of_other_numbers(p, g):
     with pytest.raises(TypeError, match=r"has dtype .*astype\('float64'\)"):
         epsilon_hat(g, RHO, p)
+
+
+def test_half_precision_is_refused():
+    """The sum of squares of 100,000 ones is infinite in float16, and ε̂ was 0."""
+    g = np.ones(100_000, "f2")
+    for call in (epsilon_hat, lambda g, rho: jacobian_product(g, g, rho)):
+        with pytest.raises(TypeError, match=r"dtype float16; .* 32 bits or more"):
+            call(g, 1.0)
 
 
 def test_a_metric_that_does_not_fit():

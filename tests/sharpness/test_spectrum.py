@@ -1,5 +1,7 @@
 """The largest eigenvalues by products alone, against the whole matrix."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 
 import minisam as ms
 from minisam.sharpness import top_eigenvalues
-from minisam.sharpness.spectrum import lanczos
+from minisam.sharpness.spectrum import _extended, lanczos
 
 
 def rotated(eigenvalues, seed=0):
@@ -137,6 +139,62 @@ def test_the_wanted_ones_have_to_converge():
     np.testing.assert_allclose(found, eigenvalues[:3], rtol=0, atol=5e-5)
 
 
+def test_the_tolerance_is_relative_to_the_wanted_ones():
+    """The largest in magnitude is negative, and 25 times the largest; 1 % of it is negligible."""
+    eigenvalues = np.concatenate([np.linspace(1, 0, 300), [-25]])
+    a = rotated(eigenvalues)
+    for tol in (1e-2, 1e-4):
+        found = lanczos(lambda v: a @ v, 301, 2, tol=tol, max_products=301)
+        residual = np.linalg.svd(a - found[0] * np.eye(301), compute_uv=False)[-1]
+        assert residual <= tol
+        np.testing.assert_allclose(found, eigenvalues[:2], rtol=tol)
+    calls = []
+
+    def flat(v):
+        calls.append(1)
+        return rotated([0.0] * 300 + [-1.0]) @ v
+
+    np.testing.assert_allclose(lanczos(flat, 301, 1), [0.0], atol=1e-6)
+    assert len(calls) < 10, "what is 0 is not resolved relative to 0"
+
+
+def test_what_has_not_converged_is_told():
+    a = rotated(np.linspace(0, 1, 300))
+    message = r"after 20 products .* only known to ±(.*)\. Raise max_products, or tol=0\.0001"
+    with pytest.warns(RuntimeWarning, match=message) as caught:
+        found = lanczos(lambda v: 1e200 * (a @ v), 300, 1, max_products=20)
+    bound = float(str(caught[0].message).split("±")[1].split(". ")[0])
+    assert abs(found[0] - 1e200) <= bound < 0.2e200
+    lanczos(lambda v: a @ v, 300, 1, max_products=300)  # and this one warns of nothing
+
+
+@pytest.mark.parametrize("scale", [1e-310, 1e-200, 1e-3, 1e200, 1e300])
+def test_a_hessian_of_any_scale(scale):
+    eigenvalues = np.sort(np.concatenate([[5, 5, 4, -3], np.linspace(-1, 1, 36)]))[::-1]
+    a = rotated(eigenvalues)
+    for k in (1, 4):
+        found = lanczos(lambda v: scale * (a @ v), 40, k)
+        np.testing.assert_allclose(found / scale, eigenvalues[:k], rtol=1e-4)
+    found = top_eigenvalues(lambda w: 0.5 * (w @ (a @ w)) * scale, np.ones(40), 2)
+    np.testing.assert_allclose(found / scale, [5, 5], rtol=1e-6)
+
+
+def test_a_vector_within_the_span_extends_by_another():
+    """What rounding leaves of it can lie within the span, too: here all of it does."""
+    rng = np.random.default_rng(0)
+    for angle in rng.uniform(0, 7, size=50):
+        c, s = np.cos(angle), np.sin(angle)
+        basis = np.array([[c, s, 0, 0], [-s, c, 0, 0]])
+        basis /= np.linalg.norm(basis, axis=1, keepdims=True)
+        longer = _extended(basis, np.array([*rng.normal(size=2), 0, 0]), rng)
+        np.testing.assert_allclose(longer @ longer.T, np.eye(3), atol=1e-12)
+
+
+def test_a_list_of_parameters():
+    found = top_eigenvalues(lambda w: np.sum(np.array([3.0, 1.0]) * w**2), [1.0, 2.0])
+    np.testing.assert_allclose(found, [6.0], rtol=1e-12)
+
+
 def test_the_number_of_products_is_bounded():
     a = rotated(np.linspace(0, 1, 50))
     for k, limit, expected in ((1, 7, 7), (5, 9, 9), (5, 2, 5), (1, 1000, 50)):
@@ -146,7 +204,9 @@ def test_the_number_of_products_is_bounded():
             calls.append(1)
             return a @ v
 
-        found = lanczos(product, 50, k, tol=0.0, max_products=limit)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = lanczos(product, 50, k, tol=0.0, max_products=limit)
         assert len(calls) == expected
         assert found.shape == (k,)
         assert np.all(np.diff(found) <= 0)

@@ -214,6 +214,17 @@ def test_evaluation_of_nothing(data):
         evaluate(PLAIN, PLAIN.init(0, "float64"), data.x_test[:0], data.y_test[:0])
 
 
+def test_statistics_are_of_the_first_2000_examples():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2500, 6)) * np.linspace(1, 3, 2500)[:, None]
+    model = nn.BatchNorm(6)
+    w = model.init(0, "float64")
+    for n, used in ((2500, 2000), (1700, 1700), (30, 30)):
+        expected = np.stack([x[:used].mean(axis=0), x[:used].var(axis=0)])
+        found = module.statistics_at(model, w, x[:n])
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
+
+
 # Resuming.
 
 
@@ -309,6 +320,15 @@ def test_a_checkpoint_of_another_run(data, tmp_path):
     assert path.read_bytes() == before
     with pytest.raises(CheckpointError, match=r"method was .*; seed was 0, now 1\. Give another"):
         train(**(base | {"method": ERM(), "seed": 1}), checkpoint=path)
+
+
+@pytest.mark.parametrize("part", ["x_train", "y_train", "x_test", "y_test"])
+def test_the_fingerprint_is_of_all_examples(data, part):
+    a = getattr(data, part).copy()
+    a[-1] = (a[-1] + 1) % 3
+    changed = replace(data, **{part: a})
+    assert module.fingerprint(changed) != module.fingerprint(data)
+    assert module.fingerprint(replace(data)) == module.fingerprint(data)
 
 
 def test_a_checkpoint_that_is_none_of_a_run(data, tmp_path):
@@ -517,6 +537,7 @@ def test_an_optimizer_whose_memory_overflows():
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"epochs": -3}, "epochs must be at least 1"),
         ({"epochs": 1, "batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"epochs": 1, "seed": -1}, "seed must be at least 0, got -1"),
     ],
 )
 def test_settings_that_cannot_be(data, options, message, tmp_path):
@@ -533,3 +554,16 @@ def test_a_model_of_another_width(data):
 def test_too_few_outputs(data):
     with pytest.raises(ValueError, match="but the logits have 2 classes"):
         train(nn.mlp([6, 2]), data, ERM(), SGD(0.1), epochs=1)
+
+
+def test_a_loss_that_is_already_a_mean_is_refused():
+    def mean_loss(logits, labels):
+        return np.mean(nn.cross_entropy(logits, labels))
+
+    model = nn.mlp([64, 10])
+    w = model.init(0)
+    x, y = np.zeros((3, 64), dtype="float32"), np.array([0, 1, 2])
+    with pytest.raises(
+        ms.ShapeError, match=r"returned shape \(\) for 3 examples.*without np\.mean"
+    ):
+        evaluate(model, w, x, y, loss=mean_loss)

@@ -1,0 +1,22 @@
+"""Cross-entropy where it is hard: logits with a large common part, and hopeless predictions."""
+
+import numpy as np
+import pytest
+
+import minisam as ms
+
+
+@pytest.mark.parametrize("offset", [0.0, 1e4, 1e6, -1e6])
+def test_what_all_logits_have_in_common_does_not_matter(offset):
+    z = np.float32(offset) + np.array([[0.0, 1.0, -1.0]], dtype="float32")
+    exact = z.astype("float64") - z.astype("float64").max()
+    p = np.exp(exact) / np.exp(exact).sum()
+    g = ms.grad(lambda z: np.sum(ms.nn.cross_entropy(z, np.array([1]))))(z)
+    np.testing.assert_allclose(g, p - [[0, 1, 0]], atol=3e-7)
+
+
+def test_a_hopeless_prediction_has_a_finite_gradient():
+    z = np.array([[1e4, -1e4]])
+    loss, g = ms.value_and_grad(lambda z: np.sum(ms.nn.cross_entropy(z, np.array([1]))))(z)
+    assert loss == 2e4
+    np.testing.assert_allclose(g, [[1.0, -1.0]])
