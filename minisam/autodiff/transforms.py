@@ -114,7 +114,7 @@ class Recording:
             g = found.get(x.number)
             if g is None:
                 g = np.zeros_like(x.value)
-            elif type(g) is not Tensor and _is_shared(g, ct, results):
+            elif type(g) is not Tensor and _is_shared(g, ct, [*results, x.value]):
                 g = np.array(g, copy=True)
             results.append(g)
         return results

@@ -508,3 +508,17 @@ def test_a_tensor_can_be_printed():
     shown = []
     ms.grad(lambda x: shown.append(f"{np.sum(x):.2f} {x}") or np.sum(x))(np.array([1.0, 2.0]))
     assert shown[0].startswith("3.00 Tensor(array([1., 2.])")
+
+
+def test_a_rule_that_hands_its_input_out_does_not_hand_out_the_users_array():
+    x = np.array([1.0, 2.0])
+    domain = lambda rng: [((rng.normal(size=2),), {})]  # noqa: E731
+    half_square = elementwise(
+        "test.half_square", lambda x: x * x / 2, lambda y, x: x, domain=domain
+    )
+    try:
+        g = ms.grad(lambda x: np.sum(half_square(x)) + 0 * x[0])(x)
+        np.testing.assert_array_equal(g, x)
+        assert not np.shares_memory(g, x)
+    finally:
+        del PRIMITIVES["test.half_square"]
