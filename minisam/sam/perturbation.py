@@ -132,7 +132,8 @@ def _solve(g: Array, metric: Array | None, rho: float, p: float, q: float) -> Ar
         return np.sign(value_of(g)) * rho
     scaled = g / top
     if p == 2:
-        return scaled * (rho / np.sqrt((scaled * scaled).sum()))
+        flat = scaled.reshape(-1)  # a dot product: no vector of squares is written
+        return scaled * (rho / np.sqrt(flat @ flat))
     signs = np.sign(value_of(scaled))
     # 0^(q-1) has infinite slope for q < 2: these entries stay 0, and 1^(q-1) takes their place.
     a = np.where(signs == 0, 1, np.abs(scaled))
