@@ -29,6 +29,12 @@ class Sequential(Layer):
     """
 
     def __init__(self, *layers: Layer, input_shape: Shape | None = None) -> None:
+        for layer in layers:
+            if not isinstance(layer, Layer):
+                raise TypeError(
+                    f"Sequential: {layer!r} is no layer. Give layers one by one, as in "
+                    "Sequential(Linear(4, 8), ReLU()); unpack a list with Sequential(*layers)."
+                )
         self.layers = layers
         self.input_shape = input_shape
 

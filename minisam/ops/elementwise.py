@@ -4,6 +4,8 @@ At kinks: |x|, relu and sign have slope 0 at 0; maximum and minimum share ties h
 has slope 1 on the closed interval (a point equal to a bound is not clipped).
 """
 
+import math
+
 import numpy as np
 
 from minisam.arrays import Array
@@ -98,16 +100,29 @@ def power(x: Array, n: Array) -> Array:
 exp = elementwise("exp", np.exp, lambda y, x: y, domain=unary())
 expm1 = elementwise("expm1", np.expm1, lambda y, x: y + 1, domain=unary())
 log = elementwise("log", np.log, lambda y, x: 1 / x, domain=unary(0.3))
+log2 = elementwise("log2", np.log2, lambda y, x: 1 / math.log(2) / x, domain=unary(0.3))
+log10 = elementwise("log10", np.log10, lambda y, x: 1 / math.log(10) / x, domain=unary(0.3))
 log1p = elementwise("log1p", np.log1p, lambda y, x: 1 / (1 + x), domain=unary(-0.6))
 sqrt = elementwise("sqrt", np.sqrt, lambda y, x: 0.5 / y, domain=unary(0.3))
 square = elementwise("square", np.square, lambda y, x: 2 * x, domain=unary())
 sin = elementwise("sin", np.sin, lambda y, x: np.cos(x), domain=unary())
 cos = elementwise("cos", np.cos, lambda y, x: -np.sin(x), domain=unary())
 tan = elementwise("tan", np.tan, lambda y, x: 1 + y * y, domain=unary(-1, 1))
+arcsin = elementwise("arcsin", np.arcsin, lambda y, x: 1 / np.cos(y), domain=unary(-0.9, 0.9))
+arccos = elementwise("arccos", np.arccos, lambda y, x: -1 / np.sin(y), domain=unary(-0.9, 0.9))
 arctan = elementwise("arctan", np.arctan, lambda y, x: 1 / (1 + x * x), domain=unary())
 sinh = elementwise("sinh", np.sinh, lambda y, x: np.cosh(x), domain=unary())
 cosh = elementwise("cosh", np.cosh, lambda y, x: np.sinh(x), domain=unary())
 tanh = elementwise("tanh", np.tanh, lambda y, x: 1 - y * y, domain=unary())
+arctan2 = elementwise(
+    "arctan2",
+    np.arctan2,
+    lambda y, a, b: b / (a * a + b * b),
+    lambda y, a, b: -a / (a * a + b * b),
+    domain=binary(1.0),
+    smooth=False,  # np.arctan2 takes no complex numbers
+    doc="The angle of the point (b, a), in radians.",
+)
 
 
 def _softplus(x: Array) -> Array:

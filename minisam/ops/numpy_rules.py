@@ -23,14 +23,15 @@ from minisam.ops import (
 
 SAME_NAME = {
     elementwise: (
-        "add subtract multiply divide negative reciprocal power exp expm1 log log1p sqrt square "
-        "sin cos tan arctan sinh cosh tanh logaddexp absolute sign maximum minimum clip where"
+        "add subtract multiply divide negative reciprocal power exp expm1 log log2 log10 log1p "
+        "sqrt square sin cos tan arcsin arccos arctan arctan2 sinh cosh tanh logaddexp absolute "
+        "sign maximum minimum clip where"
     ),
     products: "matmul",
     reductions: "sum mean max min prod var std cumsum",
     shapes: (
         "reshape ravel transpose swapaxes moveaxis expand_dims squeeze broadcast_to flip pad "
-        "concatenate stack vstack hstack atleast_1d atleast_2d matrix_transpose full_like"
+        "diff concatenate stack vstack hstack atleast_1d atleast_2d matrix_transpose full_like"
     ),
     indexing: "take take_along_axis sort repeat tile roll split",
     diagonals: "diag diagonal trace tril triu",

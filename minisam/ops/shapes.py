@@ -237,6 +237,35 @@ def flip(x: Array, axis: int | tuple[int, ...] | None = None) -> Array:
     return flip_op(x, axis=axis)
 
 
+def diff(x: Array, n: int = 1, axis: int = -1) -> Array:
+    """Subtract neighbours along an axis, n times.
+
+    Parameters
+    ----------
+    x : array
+        Of at least one axis.
+    n : int
+        How often, at least 0.
+    axis : int
+        Along which.
+
+    Returns
+    -------
+    array
+        ``x[1:] - x[:-1]``, shorter by n along the axis.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> diff(np.array([1.0, 4.0, 9.0])), diff(np.array([1.0, 4.0, 9.0]), n=2)
+    (array([3., 5.]), array([2.]))
+    """
+    ahead = (slice(None),) * (axis % x.ndim)
+    for _ in range(n):
+        x = x[(*ahead, slice(1, None))] - x[(*ahead, slice(None, -1))]
+    return x
+
+
 def pad(x: Array, pad_width: Any, mode: str = "constant", constant_values: float = 0.0) -> Array:
     """Put a constant border around an array.
 

@@ -182,6 +182,14 @@ def train(
     >>> len(run.history), run.evaluations
     (2, 16.0)
     """
+    for what, thing, kind, example in (
+        ("model", model, Layer, "ms.nn.mlp([64, 32, 10])"),
+        ("data", data, Dataset, "ms.data.load('digits')"),
+        ("method", method, Method, "ms.sam.SAM(0.05)"),
+        ("optimizer", optimizer, SGD | Adam, "ms.optimizers.SGD(0.1)"),
+    ):
+        if not isinstance(thing, kind):
+            raise TypeError(f"train: {what} must be made like {example}; got {thing!r}.")
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}.")
     if seed < 0:

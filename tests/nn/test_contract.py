@@ -376,6 +376,12 @@ def test_lists_are_arrays():
         model(w, [[1.0] * 6])
 
 
+@pytest.mark.parametrize("layers", [([nn.ReLU()],), (nn.ReLU,), (nn.Linear(2, 2), np.tanh)])
+def test_a_sequence_is_made_of_layers(layers):
+    with pytest.raises(TypeError, match=r"is no layer. Give layers one by one"):
+        nn.Sequential(*layers)
+
+
 @pytest.mark.parametrize("dtype", ["int64", "complex128", "bool"])
 def test_parameters_are_floats(dtype):
     with pytest.raises(TypeError, match="parameters are floats"):

@@ -11,7 +11,9 @@ X = np.array([[0.3, 1.7, 0.9], [2.2, 0.6, 1.1]])
 Y = np.array([[0.5, 0.4, 2.5], [1.4, 0.7, 0.2]])
 MASK = X > 1
 ROW = np.array([1, 2, 3])
-UNARY = "reciprocal exp expm1 log log1p sqrt square sin cos tan arctan sinh cosh tanh sign"
+UNARY = (
+    "reciprocal exp expm1 log log2 log10 log1p sqrt square sin cos tan arctan sinh cosh tanh sign"
+)
 PREDICATES = (
     "isnan isinf isfinite signbit floor ceil rint zeros_like ones_like iscomplexobj isrealobj "
     "count_nonzero nonzero"
@@ -105,6 +107,16 @@ DIFFERENTIABLE = {
     np.maximum: [*binary(np.maximum), lambda x: np.maximum(x, x)],
     np.minimum: [*binary(np.minimum), lambda x: np.minimum(x, x)],
     np.logaddexp: binary(np.logaddexp),
+    np.arctan2: binary(np.arctan2),
+    np.arcsin: [lambda x: np.arcsin(x / 3), lambda x: np.arcsin(x[0, 0] / 3)],
+    np.arccos: [lambda x: np.arccos(x / 3), lambda x: np.arccos(x[0, 0] / 3)],
+    np.diff: [
+        np.diff,
+        lambda x: np.diff(x, axis=0),
+        lambda x: np.diff(x, 2),
+        lambda x: np.diff(x, n=0, axis=-2),
+        lambda x: np.diff(x, n=9),
+    ],
     np.clip: [
         lambda x: np.clip(x, 0.5, 1.5),
         lambda x: np.clip(x, None, 1.5),

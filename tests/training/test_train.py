@@ -532,6 +532,24 @@ def test_an_optimizer_whose_memory_overflows():
 
 
 @pytest.mark.parametrize(
+    ("place", "wrong", "message"),
+    [
+        (0, "mlp", r"model must be made like ms.nn.mlp\(.*; got 'mlp'"),
+        (1, ([[0.0]], [0]), r"data must be made like ms.data.load\('digits'\)"),
+        (2, "sam", r"method must be made like ms.sam.SAM\(0.05\); got 'sam'"),
+        (2, SAM, "method must be made like"),
+        (3, 0.1, r"optimizer must be made like ms.optimizers.SGD\(0.1\); got 0.1"),
+        (3, SGD, "optimizer must be made like"),
+    ],
+)
+def test_arguments_of_another_kind(data, place, wrong, message):
+    args = [PLAIN, data, ERM(), SGD(0.1)]
+    args[place] = wrong
+    with pytest.raises(TypeError, match=message):
+        train(*args, epochs=1)
+
+
+@pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
