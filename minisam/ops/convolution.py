@@ -241,9 +241,11 @@ def conv2d(x: Array, kernel: Array, stride: Ints = 1, padding: Ints = 0, groups:
             f"the {its[0]} outputs of the kernel {its}. Use a common divisor of both."
         )
     if ours[1] != its[1] * groups:
+        hint = f"Use a kernel of shape {(its[0], ours[1] // groups, *its[2:])}."
+        if ours[3] == its[1] * groups:
+            hint = "Channels come second: x.transpose(0, 3, 1, 2)."
         raise ShapeError(
             f"conv2d: images {ours} have {ours[1]} channels, but the kernel {its} with "
-            f"groups={groups} reads {its[1] * groups}. Use a kernel of shape "
-            f"{(its[0], ours[1] // groups, *its[2:])}."
+            f"groups={groups} reads {its[1] * groups}. {hint}"
         )
     return conv(x, kernel, window=window, groups=groups)

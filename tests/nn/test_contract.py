@@ -395,7 +395,7 @@ def test_parameters_are_floats(dtype):
         (nn.Linear(3, 2), (1, 3, 3), r"For images put Flatten\(\) before it"),
         (nn.Linear(3, 2), (), r"input of shape \(2,\)"),
         (nn.mlp([64, 2]), (1, 8, 7), r"input of shape \(2, 56\)"),
-        (nn.Conv2d(3, 4, 3), (8, 8, 3), "have 8 channels, but the kernel"),  # NHWC
+        (nn.Conv2d(3, 4, 3), (8, 8, 3), r"have 8 channels.*x.transpose\(0, 3, 1, 2\)"),
         (nn.Conv2d(1, 4, 3), (8, 8), r"expected \(N, C, H, W\)"),
         (nn.cnn((3, 8, 8), 2), (8, 8, 3), "have 8 channels"),
         (nn.cnn((1, 8, 8), 2), (1, 9, 12), "input of shape"),
