@@ -20,10 +20,10 @@ from minisam.autodiff import (
 )
 
 if TYPE_CHECKING:
-    from minisam import data, equations, nn, optimizers, sam, sharpness, training
+    from minisam import data, equations, nn, optimizers, plots, sam, sharpness, training
     from minisam.training import train
 
-_LATER = ("data", "equations", "nn", "optimizers", "sam", "sharpness", "training")
+_LATER = ("data", "equations", "nn", "optimizers", "plots", "sam", "sharpness", "training")
 
 __all__ = [
     "GradientError",
@@ -41,6 +41,7 @@ __all__ = [
     "nn",
     "ops",
     "optimizers",
+    "plots",
     "sam",
     "sharpness",
     "train",

@@ -5,7 +5,7 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-COMMANDS = ("train", "verify")
+COMMANDS = ("train", "verify", "figures")
 DATA = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar10-16", "optdigits", "letter")
 DTYPES = ("float32", "float64")
 LEARNING_RATES = {"mlp": 0.1, "cnn": 0.02, "resnet": 0.02}
@@ -16,6 +16,7 @@ METHODS = (
     *("gsam", "fsam", "msam"),
 )
 SCHEDULES = ("cosine", "constant")
+FIGURES = ("gradient-norms", "normality", "decisions", "cost", "schematic")
 
 
 class Refused(Exception):
@@ -71,7 +72,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         parser.error(_unknown("command", argv[0], COMMANDS))
     args, rest = parser.parse_known_args(argv)
     if rest:
-        names = vars(args).keys() - {"command", "equations"}
+        names = vars(args).keys() - {"command", "equations", "figures"}
         options = [f"--{name.replace('_', '-')}" for name in sorted(names)]
         word = rest[0].partition("=")[0]
         near = _nearest(word, options) if word.startswith("-") else ""
@@ -123,6 +124,9 @@ def _parser() -> _Parser:
     verify = commands.add_parser("verify", help=about, description=about, allow_abbrev=False)
     verify.add_argument("equations", nargs="*", metavar="EQUATION", help="names; without any all")
     verify.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    about = "Draw the figures of the sources, from networks trained for them."
+    figures = commands.add_parser("figures", help=about, description=about, allow_abbrev=False)
+    _figures_arguments(figures)
     return parser
 
 
@@ -171,6 +175,27 @@ def _train_arguments(train: argparse.ArgumentParser) -> None:
     resume = "go on from the checkpoints in DIR"
     train.add_argument("--resume", action=switch, default=True, help=resume)
     train.add_argument("--quiet", action="store_true", help="print the table only")
+
+
+def _figures_arguments(figures: argparse.ArgumentParser) -> None:
+    def add(name: str, kind: Any, default: Any, metavar: str, what: str) -> None:
+        shown = what if default is None else f"{what} (default: %(default)s)"
+        figures.add_argument(name, type=kind, default=default, metavar=metavar, help=shown)
+
+    known = ", ".join(FIGURES)
+    kind = _one_of("figure", FIGURES)
+    figures.add_argument("figures", nargs="*", type=kind, metavar="FIGURE", help=known)
+    add("--out", str, "figures", "DIR", "folder of the files")
+    add("--data", _one_of("data set", DATA), DATA[0], "NAME", ", ".join(DATA))
+    add("--train", int, None, "N", "training examples to keep; without it all")
+    add("--test", int, None, "N", "test examples to keep; without it all")
+    add("--root", str, None, "DIR", "folder of data to look in first")
+    add("--noise", float, 0.0, "X", "fraction of the training labels that are made wrong")
+    add("--rho", float, 0.05, "X", "radius of the ball, in units of the parameters")
+    add("--epochs", int, 30, "N", "passes through the training examples")
+    add("--seed", _seed, 0, "N", "the first seed")
+    add("--seeds", int, 3, "N", "how many seeds, one after the other")
+    figures.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _one_of(kind: str, known: Sequence[str]) -> Callable[[str], str]:

@@ -4,7 +4,9 @@ import sys
 from collections.abc import Iterable, Iterator
 
 
-def with_progress(epochs: range, total: int, what: str, show: bool) -> Iterator[int]:
+def with_progress(
+    epochs: range, total: int, what: str, show: bool, unit: str = "epoch"
+) -> Iterator[int]:
     """Yield the epochs, with a tqdm bar if someone can see it and tqdm is installed.
 
     Parameters
@@ -17,6 +19,8 @@ def with_progress(epochs: range, total: int, what: str, show: bool) -> Iterator[
         Shown before the bar.
     show : bool
         False for no bar in any case.
+    unit : str
+        What they are, if not epochs.
 
     Yields
     ------
@@ -35,5 +39,5 @@ def with_progress(epochs: range, total: int, what: str, show: bool) -> Iterator[
         except ImportError:
             pass  # a bar is a comfort: training goes on without it
         else:
-            shown = tqdm(epochs, desc=what, total=total, initial=epochs.start, unit="epoch")
+            shown = tqdm(epochs, desc=what, total=total, initial=epochs.start, unit=unit)
     yield from shown

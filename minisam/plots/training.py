@@ -1,36 +1,11 @@
-"""Figures of training runs; the only file that knows matplotlib.
-
-Figures are made with matplotlib's object-oriented interface: no window, no backend to choose, no
-state shared with the caller's own pyplot figures.
-"""
+"""Training loss and test accuracy against what they cost."""
 
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Okabe & Ito's palette without its yellow: told apart by every common kind of colour vision, on
-# paper too; the palest comes last. Line styles tell the curves apart without any colour.
-COLOURS = ("#D55E00", "#0072B2", "#000000", "#009E73", "#E69F00", "#CC79A7", "#56B4E9")
-DASHES = ("-", "--", ":", "-.")
-STYLE: dict[Any, Any] = {
-    "axes.grid": True,
-    "axes.labelsize": 10,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.constrained_layout.w_pad": 0.12,  # inches, so that no label touches the edge
-    "figure.dpi": 100,
-    "figure.titlesize": 11,
-    "font.size": 9.5,
-    "grid.color": "0.9",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 4.5,
-    "lines.solid_capstyle": "round",
-    "savefig.dpi": 200,
-    "svg.hashsalt": "minisam",  # with no date in the file, one run gives one and the same SVG
-}
+from minisam.plots.page import write
 
 
 def training_figure(
@@ -77,16 +52,8 @@ def training_figure(
     """
     if not histories or not all(histories.values()):
         raise ValueError("training_figure: give at least one run, each with at least one epoch.")
-    try:
-        import matplotlib
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError(
-            "Figures need matplotlib, which is not installed: pip install 'minisam[plots]'."
-        ) from error
-    png, svg = (Path(path).with_suffix(suffix) for suffix in (".png", ".svg"))
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9.0, 3.7), layout="constrained")
+
+    def draw(figure: Any) -> None:
         loss, accuracy = figure.subplots(1, 2)
         _curves(loss, histories, "loss", 1.0)
         _curves(accuracy, histories, "test_accuracy", 100.0)
@@ -97,20 +64,17 @@ def training_figure(
         accuracy.legend(loc="lower right")
         if title:
             figure.suptitle(title)
-        figure.savefig(png)
-        figure.savefig(svg, metadata={"Date": None})
-    return png, svg
+
+    return write(path, draw, (9.0, 3.7))
 
 
 def _curves(
     axes: Any, histories: Mapping[str, Sequence[Mapping[str, float]]], key: str, scale: float
 ) -> None:
-    for i, (name, history) in enumerate(histories.items()):
+    for name, history in histories.items():
         axes.plot(
             [entry["evaluations"] for entry in history],
             [scale * entry[key] for entry in history],
-            color=COLOURS[i % len(COLOURS)],
-            linestyle=DASHES[i % len(DASHES)],
             marker="o",
             markevery=[-1],  # where the run ends; a lone epoch would be no line
             label=name,

@@ -1,0 +1,40 @@
+"""Figures, and the numbers they show; matplotlib is imported when one is drawn.
+
+Use the style sheet for your own with ``plt.style.use(minisam.plots.style)``.
+"""
+
+from minisam.plots.cost import Cost, cost_figure, costs, pareto_front
+from minisam.plots.decisions import climbed_fraction, decisions_figure, threshold
+from minisam.plots.gradient_norms import epoch_means, gradient_norms_figure
+from minisam.plots.normality import (
+    Normality,
+    normality,
+    normality_figure,
+    quantiles,
+    squared_norms,
+)
+from minisam.plots.page import style
+from minisam.plots.schematic import Step, sam_step, schematic_figure
+from minisam.plots.training import training_figure
+
+__all__ = [
+    "Cost",
+    "Normality",
+    "Step",
+    "climbed_fraction",
+    "cost_figure",
+    "costs",
+    "decisions_figure",
+    "epoch_means",
+    "gradient_norms_figure",
+    "normality",
+    "normality_figure",
+    "pareto_front",
+    "quantiles",
+    "sam_step",
+    "schematic_figure",
+    "squared_norms",
+    "style",
+    "threshold",
+    "training_figure",
+]
