@@ -372,8 +372,11 @@ def test_history_is_replaced_whole_or_not_at_all(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("", "minisam: which command? Choose from train, verify."),
-        ("tran", "unknown command 'tran'. Did you mean 'train'? Choose from train, verify."),
+        ("", "minisam: which command? Choose from train, verify, figures."),
+        (
+            "tran",
+            "unknown command 'tran'. Did you mean 'train'? Choose from train, verify, figures.",
+        ),
         ("--quiet", "required: COMMAND"),
         ("train --data digit", "unknown data set 'digit'. Did you mean 'digits'? Choose from digi"),
         ("train --data fashion", "Did you mean 'fashion-mnist'?"),

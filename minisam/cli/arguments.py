@@ -71,13 +71,17 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if not argv[0].startswith("-") and argv[0] not in COMMANDS:
         parser.error(_unknown("command", argv[0], COMMANDS))
     args, rest = parser.parse_known_args(argv)
+    who = f"minisam {args.command}"
     if rest:
         names = vars(args).keys() - {"command", "equations", "figures"}
         options = [f"--{name.replace('_', '-')}" for name in sorted(names)]
         word = rest[0].partition("=")[0]
         near = _nearest(word, options) if word.startswith("-") else ""
-        who = f"minisam {args.command}"
         raise Refused(f"{who}: unknown argument {rest[0]!r}. {near}See '{who} --help'.", 2)
+    # Not before, or what follows a misspelt option would be taken for a misspelt figure.
+    for name in getattr(args, "figures", ()):
+        if name not in FIGURES:
+            raise Refused(f"{who}: {_unknown('figure', name, FIGURES)} See '{who} --help'.", 2)
     if args.command == "train" and args.lr is None:
         args.lr = LEARNING_RATES[args.model]
     args.argv = argv
@@ -183,8 +187,8 @@ def _figures_arguments(figures: argparse.ArgumentParser) -> None:
         figures.add_argument(name, type=kind, default=default, metavar=metavar, help=shown)
 
     known = ", ".join(FIGURES)
-    kind = _one_of("figure", FIGURES)
-    figures.add_argument("figures", nargs="*", type=kind, metavar="FIGURE", help=known)
+    what = f"{known}; without any all"
+    figures.add_argument("figures", nargs="*", metavar="FIGURE", help=what)
     add("--out", str, "figures", "DIR", "folder of the files")
     add("--data", _one_of("data set", DATA), DATA[0], "NAME", ", ".join(DATA))
     add("--train", int, None, "N", "training examples to keep; without it all")
