@@ -38,7 +38,7 @@ def test_infinite_thresholds_record_the_norms_of_sam_and_erm():
 
 def test_the_curve_is_the_mean_over_seeds_and_the_band_their_range(tmp_path, drawn):
     norms = {
-        "SAM": np.array([[4.0, 1.0, 0.25], [2.0, 3.0, 0.75]]),
+        "SAM": np.array([[4.0, 1.0, 0.25], [2.0, 3.0, 0.75], [3.0, 2.0, 0.5]]),
         "ERM": np.array([[8.0, 2.0, 1.0]]),
     }
     gradient_norms_figure(norms, tmp_path / "f", title="here")

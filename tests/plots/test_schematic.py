@@ -72,6 +72,19 @@ def test_the_figure_shows_the_step(tmp_path, drawn, legible):
         assert low < y < high
 
 
+def test_no_label_lies_on_an_arrow(tmp_path, drawn, legible):
+    from matplotlib.path import Path
+
+    schematic_figure(tmp_path / "f")
+    legible(drawn[0])  # which lays the figure out
+    (axes,) = drawn[0].axes
+    labels = [note for note in axes.texts if note.get_text()]
+    assert len(labels) == 8
+    for arrow in arrows(axes):
+        line = Path(axes.transData.transform(arrow))
+        assert not [note for note in labels if line.intersects_bbox(note.get_tightbbox())]
+
+
 def test_contours_are_those_of_the_loss(tmp_path, drawn):
     schematic_figure(tmp_path / "f", bowl)
     (lines,) = drawn[0].axes[0].collections
