@@ -171,7 +171,7 @@ def _normality(laboratory: _Laboratory, path: Path) -> _Drawn:
     samples = {name: plots.squared_norms(laboratory.losses(), w) for name, w in points.items()}
     shown = []
     for name, sample in samples.items():
-        found = plots.normality(sample)
+        found = plots.normality_test(sample)
         shown.append(
             f"{name}, {sample.size:,} batches: skewness {found.skewness:.2f}, "
             f"excess kurtosis {found.kurtosis:.2f}, Jarque–Bera {found.jarque_bera:,.0f}, "

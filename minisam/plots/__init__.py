@@ -8,8 +8,8 @@ from minisam.plots.decisions import climbed_fraction, decisions_figure, threshol
 from minisam.plots.gradient_norms import epoch_means, gradient_norms_figure
 from minisam.plots.normality import (
     Normality,
-    normality,
     normality_figure,
+    normality_test,
     quantiles,
     squared_norms,
 )
@@ -27,8 +27,8 @@ __all__ = [
     "decisions_figure",
     "epoch_means",
     "gradient_norms_figure",
-    "normality",
     "normality_figure",
+    "normality_test",
     "pareto_front",
     "quantiles",
     "sam_step",

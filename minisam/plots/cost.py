@@ -42,7 +42,7 @@ def costs(rows: Iterable[Mapping[str, Any]]) -> list[Cost]:
     Raises
     ------
     ValueError
-        An accuracy or a cost is not finite.
+        An accuracy is not in [0, 1], or a cost not positive and finite.
 
     Examples
     --------
@@ -55,10 +55,10 @@ def costs(rows: Iterable[Mapping[str, Any]]) -> list[Cost]:
     runs: dict[str, list[tuple[float, float]]] = {}
     for row in rows:
         run = float(row["test_accuracy"]), float(row["evaluations"])
-        if not all(map(math.isfinite, run)):
+        if not (0 <= run[0] <= 1 and 0 < run[1] < math.inf):
             raise ValueError(
                 f"costs: a run of {row['method']} has accuracy {run[0]} and {run[1]} gradients; "
-                "leave out runs that did not finish."
+                "give accuracies in [0, 1], and leave out runs that did not finish."
             )
         runs.setdefault(row["method"], []).append(run)
     found = []
@@ -126,7 +126,7 @@ def cost_figure(
     ImportError
         Matplotlib is not installed.
     ValueError
-        There is no run, or a number is not finite.
+        There is no run, or one is not as `costs` needs it.
     OSError
         The files cannot be written.
 
@@ -150,7 +150,7 @@ def _draw(figure: Any, found: list[Cost], title: str) -> None:
     right = _near([cost.evaluations for cost in found])
     low = -_near([cost.deviation - cost.accuracy for cost in found])
     wide = right - min(cost.evaluations for cost in found) or right
-    edge, foot = right + 0.12 * wide, 1.05 * low - 0.05 * found[0].accuracy
+    edge, foot = right + 0.12 * wide, low - 0.05 * (found[0].accuracy - low)
     stairs = []
     places = _side_by_side([min(cost.evaluations, edge) for cost in found], 0.025 * wide)
     for i, (cost, x) in enumerate(zip(found, places, strict=True)):

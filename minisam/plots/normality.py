@@ -54,7 +54,7 @@ class Normality(NamedTuple):
     """Of the points in the Q–Q plot; 1 on a straight line."""
 
 
-def normality(x: Array) -> Normality:
+def normality_test(x: Array) -> Normality:
     """Measure how far a sample is from normal.
 
     Parameters
@@ -74,7 +74,7 @@ def normality(x: Array) -> Normality:
 
     Examples
     --------
-    >>> found = normality(np.random.default_rng(0).exponential(size=1000))
+    >>> found = normality_test(np.random.default_rng(0).exponential(size=1000))
     >>> round(found.skewness, 1), round(found.jarque_bera)
     (2.2, 3455)
     """
@@ -101,7 +101,7 @@ def quantiles(x: Array) -> tuple[Array, Array]:
     Raises
     ------
     ValueError
-        As `normality`.
+        As `normality_test`.
 
     Examples
     --------
@@ -117,7 +117,7 @@ def quantiles(x: Array) -> tuple[Array, Array]:
 def _standardized(x: Array) -> Array:
     if x.ndim != 1 or not np.isfinite(x).all() or x.size == 0 or x.min() == x.max():
         raise ValueError(
-            f"normality: give finite numbers, not all of them the same; got {x.size} of shape "
+            f"normality_test: give finite numbers, not all of them the same; got {x.size} of shape "
             f"{x.shape}."
         )
     x = x.astype("float64")
@@ -151,7 +151,7 @@ def normality_figure(
     ImportError
         Matplotlib is not installed.
     ValueError
-        There is no sample, or one is not as `normality` needs it.
+        There is no sample, or one is not as `normality_test` needs it.
     OSError
         The files cannot be written.
 
@@ -166,7 +166,7 @@ def normality_figure(
     """
     if not samples:
         raise ValueError("normality_figure: give at least one sample.")
-    found = {name: (normality(x), *quantiles(x)) for name, x in samples.items()}
+    found = {name: (normality_test(x), *quantiles(x)) for name, x in samples.items()}
 
     def draw(figure: Any) -> None:
         panels = figure.subplots(2, len(samples), squeeze=False, sharex="row", sharey="row").T

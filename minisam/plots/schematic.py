@@ -112,7 +112,7 @@ def schematic_figure(
     loss : callable
         ``w -> scalar``.
     w : sequence of float, (2,)
-        Where both start; the gradient must not vanish there.
+        Where both start; the gradient must vanish neither there nor at w + ε̂.
     rho : float
         Radius ρ > 0 of the ball.
     lr : float
@@ -130,7 +130,7 @@ def schematic_figure(
     ImportError
         Matplotlib is not installed.
     ValueError
-        The point is not one of the plane, its gradient is 0, or ρ or η is not positive.
+        The point is not one of the plane, a gradient is 0, or ρ or η is not positive.
     OSError
         The files cannot be written.
 
@@ -149,8 +149,11 @@ def schematic_figure(
             f"{at.shape}, rho {rho}, lr {lr}."
         )
     step = sam_step(loss, at, rho, lr)
-    if not step.g.any():
-        raise ValueError(f"schematic_figure: the gradient at {at} is 0, there is no step to draw.")
+    if not (step.g.any() and step.g_adv.any()):
+        raise ValueError(
+            f"schematic_figure: there is no step to draw, the gradient is {step.g} at {at} and "
+            f"{step.g_adv} at {step.w_adv}."
+        )
     return write(path, lambda figure: _draw(figure, loss, step, rho, title), (4.8, 3.5))
 
 
@@ -172,16 +175,16 @@ def _draw(figure: Any, loss: Callable[[Array], Array], step: Step, rho: float, t
     _arrow(axes, step.w, step.w_sam, "C2", "-")
     for point, text, away in (
         (step.w, "$w_t$", free),
-        (step.w_adv, r"$w_{adv} = w_t + \hat\epsilon$", -along),
+        (step.w_adv, r"$w_\mathrm{adv} = w_t + \hat\epsilon$", -along),
         (step.w_plain, "$w_{t+1}$", along),
-        (step.w_sam, "$w_{t+1}^{SAM}$", step.w_sam - step.w),
+        (step.w_sam, r"$w_{t+1}^\mathrm{SAM}$", step.w_sam - step.w),
         (step.w + rho * free, r"$\|\epsilon\|_2 \leq \rho$", free),
     ):
         _label(axes, point, text, away)
     for end, at, text, colour in (
         (step.w_adv, 0.5, r"$\hat\epsilon$", "C0"),
         (step.w_plain, 0.5, r"$-\eta\,\nabla L(w_t)$", "C1"),
-        (step.w_sam, 0.75, r"$-\eta\,\nabla L(w_{adv})$", "C2"),
+        (step.w_sam, 0.75, r"$-\eta\,\nabla L(w_\mathrm{adv})$", "C2"),
     ):
         _label(axes, step.w + at * (end - step.w), text, free, colour)
     for point in (step.w, step.w_adv, step.w_plain, step.w_sam):

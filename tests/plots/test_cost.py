@@ -39,9 +39,11 @@ def test_costs_that_differ_from_seed_to_seed_are_averaged():
     assert costs(some)[0].evaluations == 13
 
 
-@pytest.mark.parametrize("bad", [{"test_accuracy": math.nan}, {"evaluations": math.inf}])
-def test_an_unfinished_run_is_named(bad, tmp_path):
-    some = [{"method": "SAM", "test_accuracy": 0.5, "evaluations": 3} | bad]
+@pytest.mark.parametrize(
+    "bad", [("test_accuracy", math.nan), ("test_accuracy", 97.0), ("evaluations", math.inf)]
+)
+def test_a_bad_run_is_named(bad, tmp_path):
+    some = [{"method": "SAM", "test_accuracy": 0.5, "evaluations": 3} | dict([bad])]
     with pytest.raises(ValueError, match=r"a run of SAM has accuracy .* did not finish"):
         cost_figure(some, tmp_path / "f")
     with pytest.raises(ValueError, match="at least one run"):
@@ -125,5 +127,6 @@ def test_methods_of_one_cost_stand_side_by_side(tmp_path, drawn, legible):
     assert all(min(abs(x - 100), abs(x - 200)) < 10 for x in places)
 
 
-def test_one_method_alone(tmp_path):
-    assert cost_figure(rows(ERM=([0.9], 10)), tmp_path / "f")[0].stat().st_size > 1000
+@pytest.mark.parametrize("accuracy", [0.0, 0.1, 0.9, 0.97, 1.0])
+def test_one_method_alone(accuracy, tmp_path):
+    assert cost_figure(rows(ERM=([accuracy], 10)), tmp_path / "f")[0].stat().st_size > 1000

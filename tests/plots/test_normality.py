@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import minisam as ms
-from minisam.plots import normality, normality_figure, quantiles, squared_norms
+from minisam.plots import normality_figure, normality_test, quantiles, squared_norms
 
 DRAW = {
     "normal": lambda rng, n: rng.normal(3, 2, n),
@@ -24,7 +24,7 @@ DRAW = {
 @pytest.mark.parametrize("n", [5, 1000])
 def test_the_statistics_are_scipys(draw, n):
     x = draw(np.random.default_rng(n), n)
-    found = normality(x)
+    found = normality_test(x)
     assert found.skewness == pytest.approx(stats.skew(x), rel=1e-10, abs=1e-12)
     assert found.kurtosis == pytest.approx(stats.kurtosis(x), rel=1e-10, abs=1e-12)
     expected = stats.jarque_bera(x)
@@ -40,7 +40,7 @@ def test_the_statistics_are_scipys(draw, n):
 def test_chi_squares_have_the_moments_of_the_book(k):
     """Skewness √(8/k) and excess kurtosis 12/k, to four standard errors of 40 samples."""
     samples = np.random.default_rng(k).chisquare(k, (40, 50_000))
-    found = np.array([normality(sample)[:2] for sample in samples])
+    found = np.array([normality_test(sample)[:2] for sample in samples])
     error = found.std(axis=0, ddof=1) / math.sqrt(40)
     assert (abs(found.mean(axis=0) - [math.sqrt(8 / k), 12 / k]) < 4 * error).all()
 
@@ -48,13 +48,13 @@ def test_chi_squares_have_the_moments_of_the_book(k):
 @given(st.floats(0.1, 10), st.floats(-5, 5))
 def test_scale_and_shift_do_not_matter(scale, shift):
     x = np.random.default_rng(0).exponential(size=50)
-    assert normality(scale * x + shift) == pytest.approx(normality(x), rel=1e-6)
+    assert normality_test(scale * x + shift) == pytest.approx(normality_test(x), rel=1e-6)
 
 
 @pytest.mark.parametrize("x", [[], [2.0], [1.0, 1.0, 1.0], [1.0, math.nan], [[1.0, 2.0]]])
 def test_a_sample_without_a_shape_is_refused(x, tmp_path):
     with pytest.raises(ValueError, match="give finite numbers, not all of them the same"):
-        normality(np.array(x))
+        normality_test(np.array(x))
     with pytest.raises(ValueError, match="give finite numbers"):
         normality_figure({"x": np.array(x)}, tmp_path / "f")
     assert list(tmp_path.iterdir()) == []
@@ -107,7 +107,7 @@ def test_panels_show_the_sample_and_its_numbers(tmp_path, drawn, legible):
         assert (diagonal.get_xdata() == diagonal.get_ydata()).all()
         assert (points.get_ydata() == quantiles(x)[1]).all()
         assert (points.get_xdata() == quantiles(x)[0]).all()
-        found = normality(x)
+        found = normality_test(x)
         (text,) = (text for text in texts if f"skewness {found.skewness:.2f}" in text)
         assert "400 batches" in text
         assert f"excess kurtosis {found.kurtosis:.2f}" in text

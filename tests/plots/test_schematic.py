@@ -50,7 +50,12 @@ def arrows(axes):
 def test_the_figure_shows_the_step(tmp_path, drawn, legible):
     schematic_figure(tmp_path / "f", title="here")
     texts = legible(drawn[0])
-    for label in ("$w_t$", r"$w_{adv} = w_t + \hat\epsilon$", "$w_{t+1}$", "$w_{t+1}^{SAM}$"):
+    for label in (
+        "$w_t$",
+        r"$w_\mathrm{adv} = w_t + \hat\epsilon$",
+        "$w_{t+1}$",
+        r"$w_{t+1}^\mathrm{SAM}$",
+    ):
         assert label in texts
     assert {r"$-\eta\,\nabla L(w_t)$", r"$\hat\epsilon$", "here", "$w_1$", "$w_2$"} <= texts
     step = sam_step(valley, W, RHO, LR)
@@ -99,6 +104,8 @@ def test_contours_are_those_of_the_loss(tmp_path, drawn):
 def test_what_is_no_step_in_the_plane_is_refused(w, rho, lr, tmp_path):
     with pytest.raises(ValueError, match="two numbers, rho and lr positive"):
         schematic_figure(tmp_path / "f", w=w, rho=rho, lr=lr)
-    with pytest.raises(ValueError, match=r"the gradient at .* is 0"):
+    with pytest.raises(ValueError, match=r"no step to draw, the gradient is \[0. 0.\] at"):
         schematic_figure(tmp_path / "f", w=(0.0, 0.0))
+    with pytest.raises(ValueError, match=r"\[1. 0.\] at \[0. 0.\] and \[0. 0.\] at \[1. 0.\]"):
+        schematic_figure(tmp_path / "f", lambda w: w[0] - w[0] ** 2 / 2, (0.0, 0.0), rho=1.0)
     assert list(tmp_path.iterdir()) == []
