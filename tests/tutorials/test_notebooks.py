@@ -140,28 +140,31 @@ def test_its_beginning_and_end_are_those_of_all(path):
 
 
 def steps(notebook):
-    """Each derivation step: a cell with a displayed equation or **Check**, and its code."""
-    found = []
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown" and re.search(r"^## What we showed$", cell.source, re.M):
-            break
-        if cell.cell_type == "markdown" and ("$$" in cell.source or "**Check**" in cell.source):
-            found.append((cell, []))
-        elif cell.cell_type == "code" and found:
-            found[-1][1].append(cell.source)
-    return found
+    """Yield each cell that derives or promises a check, and the code that has to keep it.
+
+    After a displayed equation that is the code up to the next one, so that a cell with **Check**
+    may come between; after **Check** it is the code up to the next cell with either.
+    """
+    cells = notebook.cells
+    texts = [cell.source if cell.cell_type == "markdown" else "" for cell in cells]
+    end = next(i for i, text in enumerate(texts) if text.startswith("## What we showed"))
+    equations = [i for i in range(end) if "$$" in texts[i]]
+    checks = [i for i in range(end) if "**Check**" in texts[i]]
+    for i in sorted({*equations, *checks}):
+        stops = equations if i in equations else equations + checks
+        stop = min([j for j in stops if j > i], default=end)
+        yield cells[i], [c.source for c in cells[i:stop] if c.cell_type == "code"]
 
 
 @every_notebook
 def test_each_derivation_is_asserted(path):
-    found = steps(read(path))
+    found = list(steps(read(path)))
     assert len(found) >= 3
     for cell, code in found:
         asserts = [n for text in code for n in ast.walk(ast.parse(text)) if type(n) is ast.Assert]
-        # An assert that computes nothing compares nothing.
-        assert any(isinstance(n, ast.Name) for a in asserts for n in ast.walk(a.test)), (
-            f"no assert follows {cell.id}: {cell.source[:200]}"
-        )
+        # An assert that names nothing compares nothing.
+        named = [n for a in asserts for n in ast.walk(a.test) if type(n) is ast.Name]
+        assert named, f"no assert follows {cell.id}: {cell.source[:200]}"
 
 
 @every_notebook
