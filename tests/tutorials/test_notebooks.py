@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "tutorials").glob("*.ipynb"))
 every_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
+ENDING = ["What we showed", "Exercises", "References"]
 IMPORTS = """\
 try:
     import minisam as ms
@@ -133,10 +134,16 @@ def test_its_beginning_and_end_are_those_of_all(path):
     for heading in ("**You will learn**", "**You need**", "**Runs in**"):
         assert heading in first.source
     assert imports.source == IMPORTS
-    end = "\n".join(markdown(notebook)[-3:])
-    places = [end.find(f"## {h}\n") for h in ("What we showed", "Exercises", "References")]
-    assert -1 not in places
-    assert places == sorted(places)
+    sources = [cell.source for cell in notebook.cells]
+    end = "\n".join(sources[summary(notebook) :])
+    assert re.findall(r"^#+ (.*)$", end, re.MULTILINE) == ENDING
+
+
+def summary(notebook):
+    """Give the place of the cell that begins the end."""
+    begins = [cell.source.startswith(f"## {ENDING[0]}\n") for cell in notebook.cells]
+    assert sum(begins) == 1, f"one cell must begin with ## {ENDING[0]}"
+    return begins.index(True)
 
 
 def steps(notebook):
@@ -147,7 +154,7 @@ def steps(notebook):
     """
     cells = notebook.cells
     texts = [cell.source if cell.cell_type == "markdown" else "" for cell in cells]
-    end = next(i for i, text in enumerate(texts) if text.startswith("## What we showed"))
+    end = summary(notebook)
     equations = [i for i in range(end) if "$$" in texts[i]]
     checks = [i for i in range(end) if "**Check**" in texts[i]]
     for i in sorted({*equations, *checks}):
