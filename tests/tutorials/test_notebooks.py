@@ -11,10 +11,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.font_manager  # noqa: F401  makes the list of fonts if there is none
 import nbformat
 import pytest
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
+from matplotlib import get_cachedir
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat.v4 import new_code_cell, new_notebook
@@ -66,7 +68,7 @@ def run(notebook, folder):
         "HOME": str(away),  # no data sets in ~/.cache either
         "IPYTHONDIR": str(folder / "ipython"),
         "MPLBACKEND": "agg",
-        "MPLCONFIGDIR": str(folder / "matplotlib"),
+        "MPLCONFIGDIR": get_cachedir(),  # its list of fonts, and nobody's settings
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
     }
     # No folder of kernels: what remains is the kernel of the interpreter that runs the tests.
@@ -134,6 +136,8 @@ def test_its_beginning_and_end_are_those_of_all(path):
     for heading in ("**You will learn**", "**You need**", "**Runs in**"):
         assert heading in first.source
     assert imports.source == IMPORTS
+    titles = re.findall(r"^# .*$", "\n".join(markdown(notebook)), re.MULTILINE)
+    assert len(titles) == 1, "a page has one title"
     sources = [cell.source for cell in notebook.cells]
     end = "\n".join(sources[summary(notebook) :])
     assert re.findall(r"^#+ (.*)$", end, re.MULTILINE) == ENDING
