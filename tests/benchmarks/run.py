@@ -1,214 +1,238 @@
-"""Speed, as ratios measured in one run: `python tests/benchmarks/run.py [--json FILE]`.
+"""Speed against others: `python tests/benchmarks/run.py [--threads N] [--only W3] [--json FILE]`.
 
-The contestants of a workload are driven in turn (A B C A B C …) and each round gives one ratio, so
-that what else the machine does meanwhile hits all alike; the medians of the rounds are printed. All
-start from the same weights and data, and their gradients are compared before anything is timed.
+Each framework runs in a process of its own (two libraries' threads disturb each other) and all are
+driven in turn (A B C A B C …). A round gives one ratio for each pair, so that what else the machine
+does meanwhile hits all alike; medians of the rounds are printed, with their quartiles. All start
+from the same weights and data, and their results are compared before anything is timed. What is
+not installed is left out and named: `pip install -e ".[bench]"` installs them.
 """
 
 import argparse
 import json
 import os
+import platform
 import statistics
+import subprocess
 import sys
-import time
-from functools import partial
-from itertools import pairwise
+import tempfile
+from dataclasses import replace
+from importlib import metadata
+from pathlib import Path
 
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")  # before NumPy is imported, or it has no effect
+import numpy as np
+from limits import LIMITS, WITHIN
+from workloads import WORKLOADS
 
-import autograd  # noqa: E402
-import autograd.numpy as anp  # noqa: E402
-import numpy as np  # noqa: E402
-from autograd.misc.flatten import flatten  # noqa: E402
-from autograd.scipy.special import logsumexp  # noqa: E402
-
-import minisam as ms  # noqa: E402
-
-WORKLOADS = {
-    "W1: MLP 784-512-512-10, batch 128, float32": ((784, 512, 512, 10), 128, "float32"),
-    "W2: MLP 64-32-10, batch 32, float64": ((64, 32, 10), 32, "float64"),
+HERE = Path(__file__).parent
+FRAMEWORKS = {  # as the table calls them: module, variant
+    "minisam": ("with_minisam", ""),
+    "by hand": ("by_hand", ""),
+    "PyTorch": ("with_torch", ""),
+    "PyTorch channels last": ("with_torch", "channels last"),
+    "JAX": ("with_jax", ""),
+    "MyGrad": ("with_mygrad", ""),
+    "autograd": ("with_autograd", "list"),
+    "autograd views": ("with_autograd", "views"),
+    "autograd flatten": ("with_autograd", "flatten"),
 }
-LIMITS = {  # ratio -> the most it may be
-    ("W1", "minisam / by hand"): 1.25,
-    ("W2", "minisam / by hand"): 2.0,
-    ("W2", "minisam / autograd (list)"): 0.2,
-    ("W1", "HVP / gradient"): 4.0,
-    ("W2", "HVP / gradient"): 4.0,
+ONLY_IMAGES = {"PyTorch channels last"}
+ONLY_VECTORS = {"autograd views", "autograd flatten"}
+WITH_SECOND_ORDER = ("W1", "W3 ")
+NAMES = {
+    "gradient": "gradient",
+    "sam": "SAM step",
+    "hvp": "Hessian-vector product",
+    "second": "SAM, second order",
 }
+ROUND, SLOW = 0.05, 1.0
+"""Seconds that one framework runs in one round, at least; from where it runs in few of them."""
 
 
-def views(w, sizes):
-    """Weights and biases as views of the vector, as nn.mlp lays them out."""
-    at, found = 0, []
-    for n_in, n_out in pairwise(sizes):
-        middle, stop = at + n_in * n_out, at + n_in * n_out + n_out
-        found.append((w[at:middle].reshape(n_in, n_out), w[middle:stop]))
-        at = stop
-    return found
+class Worker:
+    """A framework in its own process."""
+
+    def __init__(self, label, workload, tasks, threads, folder):
+        module, variant = FRAMEWORKS[label]
+        self.file = Path(folder) / f"{label}.npz"
+        number = str(threads)
+        limits = dict.fromkeys(
+            ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"), number
+        )
+        command = [sys.executable, HERE / "worker.py", module, variant]
+        self.process = subprocess.Popen(
+            [*command, json.dumps(workload.write()), ",".join(tasks), self.file],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **limits, "JAX_PLATFORMS": "cpu"},
+        )
+        ready = self._read()
+        self.missing = ready.get("missing")
+        self.seconds = ready.get("seconds", {})
+
+    def _read(self):
+        line = self.process.stdout.readline()
+        if not line:
+            raise SystemExit("a worker failed; its own message stands above")
+        return json.loads(line)
+
+    def time(self, task):
+        """Run a task for about `ROUND` seconds; the mean time, page faults, peak memory."""
+        repeats = max(1, round(ROUND / self.seconds[task]))
+        print(task, repeats, file=self.process.stdin, flush=True)
+        return self._read()
+
+    def stop(self):
+        """End the process."""
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
 
 
-def by_hand(x, y, sizes):
-    """The gradient as one writes it in NumPy, with a stable cross-entropy."""
-    rows = np.arange(len(y))
-
-    def value_and_gradient(w):
-        layers = views(w, sizes)
-        inputs, h = [], x
-        for k, (weight, bias) in enumerate(layers):
-            inputs.append(h)
-            h = h @ weight + bias
-            if k < len(layers) - 1:
-                h = np.maximum(h, 0)
-        z = h - np.max(h, axis=1, keepdims=True)
-        log_p = z - np.log(np.sum(np.exp(z), axis=1, keepdims=True))
-        loss = -np.mean(log_p[rows, y])
-        ct = np.exp(log_p)
-        ct[rows, y] -= 1
-        ct /= len(y)
-        parts = []
-        for k in reversed(range(len(layers))):
-            parts += [np.sum(ct, axis=0), (inputs[k].T @ ct).ravel()]
-            if k > 0:
-                ct = (ct @ layers[k][0].T) * (inputs[k] > 0)
-        return loss, np.concatenate(parts[::-1])
-
-    return value_and_gradient
+def compare(found, exact, dtype):
+    """Refuse to time what does not compute the same; errors are relative to the length."""
+    expected = np.load(exact)
+    for task, result in np.load(found).items():
+        error = np.linalg.norm(result - expected[task]) / np.linalg.norm(expected[task])
+        if not error <= WITHIN[dtype]:
+            raise SystemExit(f"{found.stem}: {task} in {dtype} differs by {error:.1e}")
 
 
-def with_minisam(x, y, sizes):
-    """The same with minisam's own model and loss."""
-    model = ms.nn.mlp(sizes)
-
-    def loss(w):
-        return np.mean(ms.nn.cross_entropy(model(w, x), y))
-
-    return loss, ms.value_and_grad(loss)
-
-
-def with_autograd(x, y, sizes):
-    """The same with HIPS autograd, three ways of giving it the parameters.
-
-    Its own tool for one flat vector (`autograd.misc.flatten`), the list of pairs of its examples,
-    and views of the vector as minisam's own model takes them, which is the fastest.
-    """
-    rows = np.arange(len(y))
-
-    def loss(layers):
-        h = x
-        for k, (weight, bias) in enumerate(layers):
-            h = anp.dot(h, weight) + bias
-            if k < len(layers) - 1:
-                h = anp.maximum(h, 0)
-        return anp.mean(logsumexp(h, axis=1) - h[rows, y])
-
-    zeros = np.zeros(sum((m + 1) * n for m, n in pairwise(sizes)), dtype=x.dtype)
-    _, unflatten = flatten(views(zeros, sizes))
-    return {
-        "autograd (flatten)": autograd.value_and_grad(lambda w: loss(unflatten(w))),
-        "autograd (views)": autograd.value_and_grad(lambda w: loss(views(w, sizes))),
-        "autograd (list)": autograd.value_and_grad(loss),
-    }
-
-
-def race(contestants, rounds, repeats):
-    """Time each contestant in every round, in turn; seconds by name, one for each round."""
-    times = {name: [] for name in contestants}
-    for f in contestants.values():
-        for _ in range(repeats):
-            f()
-    for _ in range(rounds):
-        for name, f in contestants.items():
-            start = time.perf_counter()
-            for _ in range(repeats):
-                f()
-            times[name].append((time.perf_counter() - start) / repeats)
-    return times
+def measure(workload, labels, tasks, threads, rounds):
+    """Start the workers, compare, and time every task; samples by (task, label)."""
+    with tempfile.TemporaryDirectory() as folder:
+        workers = {}
+        exact = Path(folder) / "exactly.npz"  # by minisam, the first
+        for label in labels:
+            # Each in a process of its own, so that the peak of memory is that of what is timed.
+            for dtype in dict.fromkeys(("float64", workload.dtype)):
+                worker = Worker(label, replace(workload, dtype=dtype), tasks, threads, folder)
+                if worker.missing:
+                    break
+                if not exact.exists():
+                    worker.file.rename(exact)
+                else:
+                    compare(worker.file, exact, dtype)
+                if dtype != workload.dtype:
+                    worker.stop()
+            if worker.missing:
+                print(f"  left out: {label}, {worker.missing}")
+                worker.stop()
+            else:
+                workers[label] = worker
+        samples = {}
+        for task in tasks:
+            able = {label: w for label, w in workers.items() if task in w.seconds}
+            for number in range(rounds):
+                for label, worker in able.items():
+                    if worker.seconds[task] < SLOW or number < 3:
+                        samples.setdefault((task, label), []).append(worker.time(task))
+        for worker in workers.values():
+            worker.stop()
+    return samples
 
 
-def measure(title, sizes, batch, dtype, rounds):
-    """Compare the gradients, then time them; rows of (workload, ratio, median, spread)."""
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((batch, sizes[0])).astype(dtype)
-    y = rng.integers(sizes[-1], size=batch)
-    w = ms.nn.mlp(sizes).init(0, dtype)
-    v = rng.standard_normal(w.size).astype(dtype)
-    loss, gradient = with_minisam(x, y, sizes)
-    hand, others = by_hand(x, y, sizes), with_autograd(x, y, sizes)
-    inputs = dict.fromkeys(others, w) | {"autograd (list)": views(w, sizes)}
-    scale = np.abs(hand(w)[1]).max()
-    for f in (gradient, others["autograd (flatten)"], others["autograd (views)"]):
-        np.testing.assert_allclose(f(w)[1], hand(w)[1], atol=1e-4 * scale, rtol=0)
-    once = time.perf_counter()
-    hand(w)
-    once = time.perf_counter() - once
-    times = race(
-        {
-            "hand": lambda: hand(w),
-            "minisam": lambda: gradient(w),
-            **{name: partial(f, inputs[name]) for name, f in others.items()},
-            "hvp": lambda: ms.hvp(loss, w, v),
-            "sam": lambda: ms.sam.sam_gradient(loss, w, 0.05),
-        },
-        rounds,
-        max(1, int(0.02 / once)),
-    )
-    pairs = {
-        "minisam / by hand": ("minisam", "hand"),
-        **{f"minisam / {name}": ("minisam", name) for name in others},
-        "HVP / gradient": ("hvp", "minisam"),
-        "SAM gradient / gradient": ("sam", "minisam"),
-    }
-    for ratio, (a, b) in pairs.items():
-        each = [p / q for p, q in zip(times[a], times[b], strict=True)]
-        q1, q2, q3 = statistics.quantiles(each, n=4)
-        limit = LIMITS.get((title[:2], ratio))
+def ratios(a, b):
+    """Quotients of the rounds in which both ran: lower quartile, median, upper quartile."""
+    each = [p["seconds"] / q["seconds"] for p, q in zip(a, b, strict=False)]
+    if len(each) == 1:
+        return each * 3
+    return statistics.quantiles(each, n=4, method="inclusive")
+
+
+def rows(workload, samples, threads):
+    """What the table shows: against every framework, and against minisam's own gradient."""
+    short = workload.name.split()[0]
+    ours = {task: found for (task, label), found in samples.items() if label == "minisam"}
+    pairs = [
+        (NAMES[task], label, ours[task], found)
+        for (task, label), found in samples.items()
+        if label != "minisam"
+    ]
+    pairs += [
+        (NAMES[task], "gradient", ours[task], ours["gradient"])
+        for task in ours
+        if task != "gradient"
+    ]
+    for what, label, a, b in pairs:
+        low, middle, high = ratios(a, b)
         yield {
-            "workload": title,
-            "ratio": ratio,
-            "median": q2,
-            "quartiles": [q1, q3],
-            "limit": limit,
-            "microseconds": [1e6 * statistics.median(times[a]), 1e6 * statistics.median(times[b])],
+            "workload": workload.name,
+            "threads": threads,
+            "task": what,
+            "against": label,
+            "ratio": middle,
+            "quartiles": [low, high],
+            "limit": LIMITS.get((threads, short, what, label)),
+            "milliseconds": [
+                1e3 * statistics.median(s["seconds"] for s in each) for each in (a, b)
+            ],
+            "page faults": statistics.median(s["faults"] for s in a),
+            "peak MiB": [each[-1]["peak"] for each in (a, b)],
         }
 
 
-def growth(rounds):
-    """Time per operation on chains: constant if the engine is linear in the graph."""
+def show(row):
+    """Print one row."""
+    limit = ""
+    if row["limit"]:
+        limit = f"  limit {row['limit']}" + ("" if row["ratio"] <= row["limit"] else "  BEYOND")
+    print(
+        f"  {row['task']:<24}/ {row['against']:<22}{row['ratio']:7.3f}"
+        "  [{:.3f}, {:.3f}]".format(*row["quartiles"])
+        + "  {:8.3f} / {:8.3f} ms".format(*row["milliseconds"])
+        + f"  {row['page faults']:6.0f} faults"
+        + "  {:4.0f} / {:4.0f} MiB".format(*row["peak MiB"])
+        + limit,
+        flush=True,
+    )
 
-    def chain(n):
-        def f(x):
-            for _ in range(n):
-                x = x * 1.0
-            return x
 
-        return ms.grad(f)
+def versions():
+    """What was measured, and on what."""
+    found = {"python": platform.python_version(), "processor": _processor()}
+    for name in ("numpy", "torch", "jax", "autograd", "mygrad"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = None
+    return found
 
-    sizes = (1_000, 10_000, 100_000)
-    times = race({n: partial(chain(n), 2.0) for n in sizes}, max(3, rounds // 5), 1)
-    each = [1e6 * statistics.median(times[n]) / n for n in sizes]
-    for n, us in zip(sizes, each, strict=True):
-        yield {"workload": f"chain of {n:,} operations", "ratio": "us per operation", "median": us}
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((s.split(":")[1].strip() for s in lines if s.startswith("model name")), "unknown")
 
 
 def main():
+    """Read the options, measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=25)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--only", nargs="+", metavar="W", help="workloads, such as W1 W3d")
+    parser.add_argument("--against", nargs="+", choices=FRAMEWORKS, default=list(FRAMEWORKS))
+    parser.add_argument("--tasks", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
-    rows = []
-    for title, (sizes, batch, dtype) in WORKLOADS.items():
-        rows += measure(title, sizes, batch, dtype, options.rounds)
-    rows += growth(options.rounds)
-    for row in rows:
-        limit = f"  (limit {row['limit']})" if row.get("limit") else ""
-        spread = "  [{:.2f}, {:.2f}]".format(*row["quartiles"]) if "quartiles" in row else ""
-        print(f"{row['workload']:<44} {row['ratio']:<30} {row['median']:8.2f}{spread}{limit}")
+    done = []
+    for workload in WORKLOADS:
+        if options.only and workload.name.split()[0] not in options.only:
+            continue
+        print(f"{workload.name}, {options.threads} thread(s)", flush=True)
+        other = ONLY_IMAGES if len(workload.shape) == 1 else ONLY_VECTORS
+        labels = ["minisam", *(x for x in options.against if x != "minisam" and x not in other)]
+        second = workload.name.startswith(WITH_SECOND_ORDER)
+        tasks = [t for t in options.tasks if t != "second" or second]
+        samples = measure(workload, labels, tasks, options.threads, options.rounds)
+        for row in rows(workload, samples, options.threads):
+            done.append(row)
+            show(row)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(
-                {"numpy": np.__version__, "python": sys.version, "rows": rows}, file, indent=1
-            )
+            json.dump({"versions": versions(), "rows": done}, file, indent=1)
 
 
 if __name__ == "__main__":
