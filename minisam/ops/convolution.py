@@ -21,6 +21,7 @@ import numpy as np
 from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.primitive import Domain, Params, Primitive, bilinear
+from minisam.ops import winograd
 from minisam.ops.pooling import Ints, Window, fit
 
 BLOCK = 2**20
@@ -92,6 +93,12 @@ def _blocks(patches: Array) -> Iterator[tuple[slice, slice, Array]]:
 
 
 def _conv(x: Array, k: Array, window: Window, groups: int) -> Array:
+    if winograd.suits(window, groups, x.shape[1], len(k)):
+        return winograd.conv(x, k, window)
+    return _conv_by_patches(x, k, window, groups)
+
+
+def _conv_by_patches(x: Array, k: Array, window: Window, groups: int) -> Array:
     places, out = len(x) * math.prod(window.steps), len(k) // groups
     dtype, matrices = np.result_type(x.dtype, k.dtype), _matrices(k, groups)
     y = np.empty_like(x, shape=(places, groups, out), dtype=dtype, order="C")
@@ -101,6 +108,12 @@ def _conv(x: Array, k: Array, window: Window, groups: int) -> Array:
 
 
 def _conv_kernel(x: Array, g: Array, window: Window, groups: int) -> Array:
+    if winograd.suits(window, groups, x.shape[1], g.shape[1]):
+        return winograd.conv_kernel(x, g, window)
+    return _conv_kernel_by_patches(x, g, window, groups)
+
+
+def _conv_kernel_by_patches(x: Array, g: Array, window: Window, groups: int) -> Array:
     (kh, kw), c, out = window.size, x.shape[1] // groups, g.shape[1] // groups
     shape, dtype = (groups, kh * kw * c, out), np.result_type(x.dtype, g.dtype)
     k, rows = np.zeros_like(x, shape=shape, dtype=dtype, order="C"), _rows(g, groups)

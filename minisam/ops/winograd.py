@@ -1,0 +1,128 @@
+"""Convolution with 3×3 kernels by Winograd's algorithm: a quarter of the multiplications.
+
+Two polynomials of degrees 2 and 3 are multiplied by their values at 6 points: as coefficients that
+takes 12 products, as values 6. With V_n the matrix that takes n coefficients to those values (one
+point is infinity, the value there the leading coefficient), the product is V₆⁻¹ (V₃ k · V₄ g), and
+the number ⟨x, product⟩, for any x of 6 entries, is
+
+    Σ_points  (V₆⁻ᵀ x) (V₃ k) (V₄ g):
+
+the same trilinear form as in `minisam.ops.convolution`, of 6 pixels, a kernel of 3 and 4 outputs.
+So each of the three primitives transforms two of them, multiplies, and takes the result back by
+the transpose of the third's transform. In two dimensions that is done for rows and for columns:
+36 values for a tile of 4×4 outputs and the 6×6 pixels they see, in place of 144 products.
+
+The transforms are matrices, of all tiles at once, and so is what comes between them: for each of
+the 36 points one product of (tiles, channels in) and (channels in, channels out).
+
+S. Winograd, Arithmetic complexity of computations, 1980; A. Lavin, S. Gray, Fast algorithms for
+convolutional neural networks, CVPR 2016.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from minisam.arrays import Array
+from minisam.ops.pooling import Window
+
+BLOCK = 2**19
+"""Bytes of tiles at a time: they and their values at the points fit into a core's cache."""
+POINTS = (0.0, 0.75, -0.75, 1.5, -1.5)
+"""Where polynomials are evaluated, besides infinity. With the usual 0, ±1, ±2 the error in float32
+is three to four times as large (64 channels: 5e-6 of the largest output, here 1.6e-6)."""
+
+
+def _values(n: int) -> np.ndarray[Any, Any]:
+    """V_n: from n coefficients to the values at the six points."""
+    at_infinity = np.eye(n)[-1:]
+    return np.vstack([np.vander(POINTS, n, increasing=True), at_infinity])
+
+
+# For rows and columns at once: from 6×6 pixels, 3×3 weights and 4×4 outputs to 36 values.
+_PIXELS, _WEIGHTS, _OUTPUTS = (
+    np.kron(v, v) for v in (np.linalg.inv(_values(6)).T, _values(3), _values(4))
+)
+
+
+def suits(window: Window, groups: int, c: int, out: int) -> bool:
+    """Whether it can do this convolution, and faster than the product of patches and kernels.
+
+    On 64 images it takes 0.6 of the time with 32 and 64 channels, 0.5 with 64 and 128, the same
+    with 16.
+    """
+    usual = window.size == (3, 3) and window.stride == (1, 1) and groups == 1
+    return usual and min(c, out) >= 32 and max(window.padding) <= 2
+
+
+def conv(x: Array, k: Array, window: Window) -> Array:
+    """Compute what ``_conv`` of `minisam.ops.convolution` does."""
+    (h, w), out = window.steps, len(k)
+    dtype = np.result_type(x.dtype, k.dtype)
+    weights = _times(_WEIGHTS, k.transpose(2, 3, 1, 0).astype(dtype, copy=False))
+    tiles = _pixels(x, window)
+    n, lines, columns = tiles.shape[2:5]
+    y = np.empty_like(x, shape=(n, lines, 4, columns, 4, out), dtype=dtype, order="C")
+    for at in _blocks(tiles):
+        values = np.matmul(_times(_PIXELS, tiles[:, :, *at]), weights)
+        block = y[at].transpose(2, 4, 0, 1, 3, 5)
+        block[...] = _times(_OUTPUTS.T, values).reshape(block.shape)
+    y = y.reshape(n, 4 * lines, 4 * columns, out)
+    return np.ascontiguousarray(y[:, :h, :w]).transpose(0, 3, 1, 2)
+
+
+def conv_kernel(x: Array, g: Array, window: Window) -> Array:
+    """Compute what ``_conv_kernel`` of `minisam.ops.convolution` does."""
+    c, out, dtype = x.shape[1], g.shape[1], np.result_type(x.dtype, g.dtype)
+    tiles, outputs = _pixels(x, window), _outputs(g)
+    k = np.zeros_like(x, shape=(36, c, out), dtype=dtype, order="C")
+    for at in _blocks(tiles):
+        pixels = _times(_PIXELS, tiles[:, :, *at])
+        k += np.matmul(pixels.transpose(0, 2, 1), _times(_OUTPUTS, outputs[:, :, *at]))
+    return _times(_WEIGHTS.T, k).reshape(3, 3, c, out).transpose(3, 2, 0, 1)
+
+
+def _times(transform: np.ndarray[Any, Any], x: Array) -> Array:
+    """Transform the leading axes (together n), keep the last: (points, all others, channels)."""
+    matrix = np.asarray(transform, dtype=x.dtype, like=x)
+    values = matrix @ x.reshape(matrix.shape[1], -1)  # of a view of tiles, this is the copy
+    return values.reshape(len(values), -1, x.shape[-1])
+
+
+def _pixels(x: Array, window: Window) -> Array:
+    """View the pixels that each tile sees: (6, 6, N, lines, columns, C)."""
+    (n, c, h, w), (ph, pw) = x.shape, window.padding
+    lines, columns = (-(-steps // 4) for steps in window.steps)
+    height, width = 4 * lines + 2, 4 * columns + 2
+    framed = np.zeros_like(x, shape=(n, height, width, c), order="C")
+    framed[:, ph : ph + h, pw : pw + w] = x.transpose(0, 2, 3, 1)
+    line, pixel = width * c, c
+    steps = (line, pixel, height * line, 4 * line, 4 * pixel, 1)
+    return np.lib.stride_tricks.as_strided(
+        framed,
+        (6, 6, n, lines, columns, c),
+        tuple(framed.itemsize * s for s in steps),
+        writeable=False,
+    )
+
+
+def _outputs(g: Array) -> Array:
+    """View the outputs of each tile, 0 where it reaches too far: (4, 4, N, lines, columns, C)."""
+    n, c, h, w = g.shape
+    lines, columns = -(-h // 4), -(-w // 4)
+    framed = g.transpose(0, 2, 3, 1)
+    if h % 4 or w % 4:
+        framed = np.zeros_like(g, shape=(n, 4 * lines, 4 * columns, c), order="C")
+        framed[:, :h, :w] = g.transpose(0, 2, 3, 1)
+    return framed.reshape(n, lines, 4, columns, 4, c).transpose(2, 4, 0, 1, 3, 5)
+
+
+def _blocks(tiles: Array) -> Iterator[tuple[slice, slice]]:
+    """Give images and lines of tiles, some at a time."""
+    n, lines = tiles.shape[2:4]
+    many = max(1, BLOCK // max(1, tiles[:, :, :1, :1].nbytes))
+    some_images, some_lines = max(1, many // lines), min(many, lines)
+    for i in range(0, n, some_images):
+        for line in range(0, lines, some_lines):
+            yield slice(i, i + some_images), slice(line, line + some_lines)

@@ -1,0 +1,108 @@
+"""Winograd's algorithm against patches, and what it does to the derivatives of a convolution."""
+
+from functools import partial
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minisam as ms
+from minisam.ops import convolution, winograd
+from minisam.ops.convolution import conv2d
+from minisam.ops.pooling import Window
+
+
+@st.composite
+def problems(draw):
+    """Images, a kernel and a cotangent of any shape that the algorithm takes; its window."""
+    padding = draw(st.integers(0, 2)), draw(st.integers(0, 2))
+    h, w = (draw(st.integers(3 - min(2, 2 * p), 11)) for p in padding)
+    n, c, out = draw(st.integers(0, 3)), draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    window = Window((h, w), (3, 3), (1, 1), padding)
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    shapes = (n, c, h, w), (out, c, 3, 3), (n, out, *window.steps)
+    return (*(rng.normal(size=shape) for shape in shapes), window)
+
+
+@settings(deadline=None, max_examples=100)
+@given(problems(), st.sampled_from((1, 700, 3000, winograd.BLOCK)))
+def test_patches_are_the_reference(problem, block):
+    x, k, g, window = problem
+    with mock.patch.object(winograd, "BLOCK", block):
+        y, gk = winograd.conv(x, k, window), winograd.conv_kernel(x, g, window)
+    expected = convolution._conv_by_patches(x, k, window, 1)
+    np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12)
+    expected = convolution._conv_kernel_by_patches(x, g, window, 1)
+    np.testing.assert_allclose(gk, expected, rtol=0, atol=1e-11)
+
+
+def always(monkeypatch):
+    """Take it also for few channels, where it does not pay."""
+
+    def suits(window, groups, c, out):
+        return window.size == (3, 3) and window.stride == (1, 1) and groups == 1
+
+    monkeypatch.setattr(winograd, "suits", suits)
+
+
+def mixed(rng, op, *args):
+    """Give op with all its entries mixed, in and out, and where to check it.
+
+    `check_grads` demands that a derivative which is 0 by structure be 0; after Winograd's
+    transforms it is a sum of terms that cancel but for rounding.
+    """
+    ins = [rng.normal(size=(a.size, a.size)) / a.size for a in args]
+    out = rng.normal(size=(3, op(*args).size))
+
+    def f(*vectors):
+        their = zip(ins, vectors, args, strict=True)
+        return out @ np.reshape(op(*(np.reshape(m @ v, a.shape) for m, v, a in their)), (-1,))
+
+    return f, tuple(rng.normal(size=a.size) for a in args)
+
+
+@pytest.mark.parametrize(
+    ("h", "w", "padding"), [(5, 3, (0, 0)), (4, 6, (1, 0)), (1, 2, (1, 2)), (3, 5, (2, 1))]
+)
+@pytest.mark.parametrize("which", ["conv", "conv_input", "conv_kernel"])
+def test_derivatives_to_third_order(which, h, w, padding, monkeypatch):
+    always(monkeypatch)
+    rng = np.random.default_rng(0)
+    window = Window((h, w), (3, 3), (1, 1), padding)
+    x, k, g = np.ones((1, 2, h, w)), np.ones((1, 2, 3, 3)), np.ones((1, 1, *window.steps))
+    args = {"conv": (x, k), "conv_input": (g, k), "conv_kernel": (x, g)}[which]
+    op = partial(getattr(convolution, which), window=window, groups=1)
+    ms.check_grads(*mixed(rng, op, *args), order=3)
+
+
+def test_it_is_taken_where_it_pays_and_only_there():
+    x, k = np.ones((1, 32, 5, 5), np.float32), np.ones((32, 32, 3, 3), np.float32)
+    with (
+        mock.patch.object(winograd, "conv", wraps=winograd.conv) as forward,
+        mock.patch.object(winograd, "conv_kernel", wraps=winograd.conv_kernel) as kernel,
+    ):
+        for how in ({"stride": 2}, {"groups": 2}, {"padding": 3}):
+            its = k[:, : 32 // how.get("groups", 1)]
+            y, pullback = ms.vjp(lambda x, k, how=how: conv2d(x, k, **how), x, its)
+            pullback(y)
+        assert (forward.call_count, kernel.call_count) == (0, 0)
+        y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=1), x, k)
+        pullback(y)
+        assert (forward.call_count, kernel.call_count) == (2, 1)
+
+
+@pytest.mark.parametrize("size", [8, 13])
+def test_float32(size):
+    rng = np.random.default_rng(2)
+    x, k = rng.normal(size=(4, 64, size, size)), rng.normal(size=(48, 64, 3, 3))
+    y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=1), x, k)
+    g = rng.normal(size=y.shape)
+    exact = (y, *pullback(g))
+    x, k, g = (a.astype(np.float32) for a in (x, k, g))
+    y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=1), x, k)
+    assert y.transpose(0, 2, 3, 1).flags.c_contiguous
+    for found, expected in zip((y, *pullback(g)), exact, strict=True):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(found, expected, rtol=0, atol=5e-6 * np.abs(expected).max())
