@@ -122,8 +122,11 @@ def _sum(x: Array, window: Window, chosen: Chosen | None) -> Array:
 
 
 def _spread(g: Array, window: Window, chosen: Chosen | None) -> Array:
+    if chosen is not None:
+        # A dense layer's cotangent comes channels first. Here it is smallest, so here it is brought
+        # into the order of the images (64 images of 24×24 with 64 channels: 1 ms, else 17 ms).
+        g = np.multiply(g, chosen[1], out=np.empty_like(chosen[1], dtype=g.dtype))
     x = np.zeros_like(g, shape=(*g.shape[:2], *window.image))
-    g = g if chosen is None else np.multiply(g, chosen[1], dtype=g.dtype)
     # Where no two windows overlap a pixel is written once: 0.6 times the time of adding to it.
     apart = all(s >= k for s, k in zip(window.stride, window.size, strict=True))
     for i, (at, seen) in enumerate(window.taps()):
