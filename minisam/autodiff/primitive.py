@@ -25,7 +25,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from minisam.arrays import Array
-from minisam.autodiff.tensor import record, value_of
+from minisam.autodiff.sums import sum_over
+from minisam.autodiff.tensor import Tensor, record, value_of
 
 Params: TypeAlias = dict[str, Any]
 Domain: TypeAlias = Callable[[np.random.Generator], Iterable[tuple[tuple[Array, ...], Params]]]
@@ -406,4 +407,5 @@ def unbroadcast(ct: Array, like: Array) -> Array:
     axes = tuple(range(lead)) + tuple(
         lead + i for i, n in enumerate(shape) if n == 1 and ct.shape[lead + i] != 1
     )
-    return ct.sum(axis=axes).reshape(shape)
+    total = np.sum(ct, axis=axes) if type(ct) is Tensor else sum_over(ct, axes)
+    return total.reshape(shape)

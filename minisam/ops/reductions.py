@@ -12,6 +12,7 @@ from numpy.lib.array_utils import normalize_axis_tuple
 
 from minisam.arrays import Array
 from minisam.autodiff.primitive import Primitive, linear, primitive, selection
+from minisam.autodiff.sums import sum_over
 from minisam.autodiff.tensor import Tensor, value_of
 from minisam.ops.domains import along_axes, cases
 
@@ -87,13 +88,13 @@ def count(shape: tuple[int, ...], axis: Axis) -> int:
 
 sum_op = linear(
     "sum",
-    lambda x, axis, keepdims: x.sum(axis=axis, keepdims=keepdims),
+    sum_over,
     lambda ct, x, axis, keepdims: spread(ct, x, axis, keepdims),
     domain=along_axes(),
 )
 mean_op = linear(
     "mean",
-    lambda x, axis, keepdims: x.sum(axis=axis, keepdims=keepdims) / count(x.shape, axis),
+    lambda x, axis, keepdims: sum_over(x, axis, keepdims) / count(x.shape, axis),
     lambda ct, x, axis, keepdims: spread(ct / count(x.shape, axis), x, axis, keepdims),
     domain=along_axes(empty=False),
 )

@@ -1,0 +1,41 @@
+"""Channel sums by BLAS against NumPy's, and their place in derivatives."""
+
+import numpy as np
+import pytest
+
+import minisam as ms
+from minisam.autodiff.sums import sum_over
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 2, 5, 4), (1, 3, 1, 1), (0, 2, 3, 3), (2, 0, 3, 3)])
+@pytest.mark.parametrize("keepdims", [False, True])
+def test_numpy_is_the_reference_in_any_layout(shape, dtype, keepdims):
+    x = np.random.default_rng(0).normal(size=shape).astype(dtype)
+    n, c, h, w = shape
+    last = np.empty((n, h, w, c), dtype).transpose(0, 3, 1, 2)
+    last[...] = x
+    for axis in ((0, 2, 3), (1, 2, 3), (0, 1, 2), 0, None):
+        expected = x.sum(axis=axis, keepdims=keepdims)
+        for each in (x, last):
+            found = sum_over(each, axis, keepdims)
+            assert found.dtype == dtype
+            assert found.shape == expected.shape
+            np.testing.assert_allclose(found, expected, rtol=0, atol=30 * np.finfo(dtype).eps)
+
+
+def test_what_is_not_finite_stays_so():
+    x = np.ones((2, 2, 2, 3))
+    x[0, 0, 1, 0], x[1, 0, 0, 0] = np.nan, np.inf
+    for array in (sum_over(x.transpose(0, 3, 1, 2), (0, 2, 3)), x.sum(axis=(0, 1, 2))):
+        np.testing.assert_array_equal(array, [np.nan, 8, 8])
+
+
+def test_derivatives_with_channels_last():
+    rng = np.random.default_rng(1)
+    x, b = rng.normal(size=(2, 2, 3, 2)).transpose(0, 3, 1, 2), rng.normal(size=(2, 1, 1))
+
+    def loss(x, b):
+        return np.sum(np.mean((x * x + b) * x, axis=(0, 2, 3)) ** 2)
+
+    ms.check_grads(loss, (x, b), order=3, analytic=True)
