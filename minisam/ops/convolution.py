@@ -85,11 +85,14 @@ def _blocks(patches: Array) -> Iterator[tuple[slice, slice, Array]]:
                 block = patches[g : g + some_groups, n : n + some_images, line : line + some_lines]
                 first = (n * lines + line) * columns
                 count = block.shape[1] * block.shape[2] * columns
-                yield (
-                    slice(g, g + some_groups),
-                    slice(first, first + count),
-                    block.reshape(len(block), count, kh * kwc),  # the copy; none for 1×1
-                )
+                if kwc < 12:
+                    # A first layer: along lines of the image, not in runs of so few numbers, the
+                    # copy takes 0.2 to 0.6 of the time, and all of it 0.5 (1 channel), 0.9 (3).
+                    rows = block.transpose(0, 4, 5, 1, 2, 3).reshape(len(block), kh * kwc, count)
+                    matrix = rows.transpose(0, 2, 1)
+                else:
+                    matrix = block.reshape(len(block), count, kh * kwc)  # the copy; none for 1×1
+                yield slice(g, g + some_groups), slice(first, first + count), matrix
 
 
 def _conv(x: Array, k: Array, window: Window, groups: int) -> Array:

@@ -10,6 +10,7 @@ import resource
 import sys
 import time
 from importlib import import_module
+from pathlib import Path
 
 name, variant, workload, wanted, file = sys.argv[1:]
 if name == "with_jax":  # it has no option for its threads, but looks at how many cores it may use
@@ -23,6 +24,15 @@ from workloads import Workload  # noqa: E402
 def faults():
     """Minor page faults of this process so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+
+def peak():
+    """Most memory that this process has had, in MiB."""
+    try:
+        lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
+        return next(int(s.split()[1]) for s in lines if s.startswith("VmHWM")) / 1024
+    except OSError:  # not Linux, where ru_maxrss would count the parent's memory, too
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def say(**fields):
@@ -58,7 +68,7 @@ def main():
         say(
             seconds=took / int(repeats),
             faults=(faults() - before) / int(repeats),
-            peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            peak=peak(),
         )
     return None
 
