@@ -20,10 +20,23 @@ from minisam.autodiff import (
 )
 
 if TYPE_CHECKING:
-    from minisam import data, equations, nn, optimizers, plots, sam, sharpness, training
+    from minisam import (
+        data,
+        equations,
+        experiments,
+        nn,
+        optimizers,
+        plots,
+        sam,
+        sharpness,
+        training,
+    )
     from minisam.training import train
 
-_LATER = ("data", "equations", "nn", "optimizers", "plots", "sam", "sharpness", "training")
+_LATER = (
+    *("data", "equations", "experiments", "nn", "optimizers", "plots", "sam", "sharpness"),
+    "training",
+)
 
 __all__ = [
     "GradientError",
@@ -32,6 +45,7 @@ __all__ = [
     "check_grads",
     "data",
     "equations",
+    "experiments",
     "grad",
     "hessian",
     "hvp",

@@ -16,7 +16,7 @@ import minisam as ms
 ROOT = Path(__file__).parents[1]
 ORDER = [  # of the house: a file imports its own kind and what stands before it
     *("arrays", "autodiff", "ops", "nn", "sam", "optimizers", "sharpness", "sde", "data"),
-    *("training", "equations", "plots", "cli"),
+    *("training", "equations", "experiments", "plots", "cli"),
 ]
 SOURCES = sorted((ROOT / "minisam").rglob("*.py"))
 
@@ -92,6 +92,7 @@ def test_imports_run_downward(path):
 
 def test_importing_minisam_loads_nothing_heavy():
     heavy = {"matplotlib", "sklearn", "scipy", "cupy", "autograd", "tqdm"}
+    heavy |= {"joblib", "threadpoolctl", "dask", "distributed"}
     code = f"import sys, minisam; sys.exit(', '.join({heavy} & set(sys.modules)) or 0)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False

@@ -5,7 +5,9 @@ import difflib
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-COMMANDS = ("train", "verify", "figures")
+from minisam.cli.presets import TABLES
+
+COMMANDS = ("train", "verify", "compare", "figures")
 DATA = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar10-16", "optdigits", "letter")
 DTYPES = ("float32", "float64")
 LEARNING_RATES = {"mlp": 0.1, "cnn": 0.02, "resnet": 0.02}
@@ -15,8 +17,25 @@ METHODS = (
     *("sam", "erm", "usam", "dnsam", "esam", "looksam", "sssam", "aesam", "aelooksam"),
     *("gsam", "fsam", "msam"),
 )
+METHOD_OPTIONS: dict[str, tuple[type, str]] = {
+    "order": (int, "sam: 1 as published, 2 keeps the term it drops; without it 1"),
+    "eta": (float, "sam: with a number ASAM, whose ball is scaled by |w| + eta"),
+    "steps": (int, "sam: ascent steps, each projected onto the ball; without it 1"),
+    "chunk": (int, "sam: examples that climb together (m-sharpness); without it the batch"),
+    "k": (int, "looksam: steps from one climb to the next; without it 5"),
+    "alpha": (float, "looksam, aelooksam, gsam: weight of the added part"),
+    "beta": (float, "esam: probability that a weight is perturbed; without it 0.6"),
+    "gamma": (float, "esam: fraction of the examples descended on; without it 0.5"),
+    "probability": (float, "sssam: that a step climbs; without it 0.5"),
+    "delta": (float, "aesam, aelooksam: decay of the mean and the variance; without it 0.9"),
+    "lambda1": (float, "aesam, aelooksam: threshold at the end, in deviations; without it -1"),
+    "lambda2": (float, "aesam, aelooksam: threshold at the start; without it 1"),
+}
+"""Of some methods, with their types; beside --rho and --p, which are of the ball."""
 SCHEDULES = ("cosine", "constant")
 FIGURES = ("gradient-norms", "normality", "decisions", "cost", "schematic")
+OUT = "folder of results; without it one in runs, named by the options"
+NOISE_KINDS = ("symmetric", "pair")
 
 
 class Refused(Exception):
@@ -69,11 +88,11 @@ def parse(argv: list[str]) -> argparse.Namespace:
     if not argv:
         parser.error(f"which command? Choose from {', '.join(COMMANDS)}")
     if not argv[0].startswith("-") and argv[0] not in COMMANDS:
-        parser.error(_unknown("command", argv[0], COMMANDS))
+        parser.error(unknown("command", argv[0], COMMANDS))
     args, rest = parser.parse_known_args(argv)
     who = f"minisam {args.command}"
     if rest:
-        names = vars(args).keys() - {"command", "equations", "figures"}
+        names = vars(args).keys() - {"command", "equations", "figures", "table"}
         options = [f"--{name.replace('_', '-')}" for name in sorted(names)]
         word = rest[0].partition("=")[0]
         near = _nearest(word, options) if word.startswith("-") else ""
@@ -81,8 +100,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     # Not before, or what follows a misspelt option would be taken for a misspelt figure.
     for name in getattr(args, "figures", ()):
         if name not in FIGURES:
-            raise Refused(f"{who}: {_unknown('figure', name, FIGURES)} See '{who} --help'.", 2)
-    if args.command == "train" and args.lr is None:
+            raise Refused(f"{who}: {unknown('figure', name, FIGURES)} See '{who} --help'.", 2)
+    if args.command == "compare":
+        for name, value in TABLES[args.table].items():
+            if getattr(args, name) is None:
+                setattr(args, name, value)
+    if args.command in ("train", "compare") and args.lr is None:
         args.lr = LEARNING_RATES[args.model]
     args.argv = argv
     return args
@@ -93,6 +116,16 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         raise Refused(f"{self.prog}: {message.rstrip('.')}. See '{self.prog} --help'.", 2)
+
+    def add(self, name: str, default: Any, what: str, kind: Any = None, metavar: str = "X") -> None:
+        """Declare an option of a type, by default that of its default."""
+        shown = what if default is None else f"{what} (default: %(default)s)"
+        kind = kind or type(default)
+        self.add_argument(name, default=default, help=shown, type=kind, metavar=metavar)
+
+    def choose(self, name: str, kind: str, known: Sequence[str]) -> None:
+        """Declare an option with a few known values, the first by default."""
+        self.add(name, known[0], ", ".join(known), _one_of(kind, known), "NAME")
 
 
 class _Version(argparse.Action):
@@ -128,52 +161,24 @@ def _parser() -> _Parser:
     verify = commands.add_parser("verify", help=about, description=about, allow_abbrev=False)
     verify.add_argument("equations", nargs="*", metavar="EQUATION", help="names; without any all")
     verify.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    about = "Compare methods over seeds and noise rates, in parallel and resumable, as a table."
+    compare = commands.add_parser("compare", help=about, description=about, allow_abbrev=False)
+    _compare_arguments(compare)
     about = "Draw the figures of the sources, from networks trained for them."
     figures = commands.add_parser("figures", help=about, description=about, allow_abbrev=False)
     _figures_arguments(figures)
     return parser
 
 
-def _train_arguments(train: argparse.ArgumentParser) -> None:
-    def add(name: str, default: Any, what: str, kind: Any = None, metavar: str = "X") -> None:
-        shown = what if default is None else f"{what} (default: %(default)s)"
-        kind = kind or type(default)
-        train.add_argument(name, default=default, help=shown, type=kind, metavar=metavar)
-
-    def choose(name: str, kind: str, known: Sequence[str]) -> None:
-        add(name, known[0], ", ".join(known), _one_of(kind, known), "NAME")
-
-    choose("--data", "data set", DATA)
-    add("--train", None, "training examples to keep; without it all", int, "N")
-    add("--test", None, "test examples to keep; without it all", int, "N")
-    add("--root", None, "folder of data to look in first", str, "DIR")
-    choose("--dtype", "dtype", DTYPES)
-    choose("--model", "model", MODELS)
-    add("--hidden", None, "widths of the mlp's hidden layers; without it 64,64", _widths, "N,N")
-    choose("--method", "method", METHODS)
-    add("--rho", 0.05, "radius of the ball, in units of the parameters")
-    add("--p", 2.0, "exponent of the ball's norm, from 1 to inf")
-    add("--order", 1, "1 is SAM as published, 2 keeps the term it drops", metavar="N")
-    add("--eta", None, "with a number ASAM, whose ball is scaled by |w| + eta", float)
-    add("--k", None, "looksam: steps from one climb to the next; without it 5", int, "N")
-    add("--alpha", None, "looksam, aelooksam, gsam: weight of the added part", float)
-    add("--beta", None, "esam: probability that a weight is perturbed; without it 0.6", float)
-    add("--gamma", None, "esam: fraction of the examples descended on; without it 0.5", float)
-    add("--epochs", 30, "passes through the training examples", metavar="N")
-    add("--batch-size", 60, "examples per step", metavar="N")
-    rates = ", ".join(f"{lr:g} for the {model}" for model, lr in LEARNING_RATES.items())
-    add("--lr", None, f"learning rate at the start; without it {rates}", float)
-    choose("--schedule", "schedule", SCHEDULES)
-    add("--momentum", 0.9, "momentum of SGD")
-    add("--weight-decay", 5e-4, "weight decay of SGD")
-    add("--seed", 0, "of the examples kept, the parameters and the batches", _seed, "N")
-    add(
-        "--out",
-        None,
-        "folder of results; without it one in runs, named by the options",
-        str,
-        "DIR",
-    )
+def _train_arguments(train: _Parser) -> None:
+    _problem_arguments(train)
+    train.choose("--method", "method", METHODS)
+    train.add("--rho", 0.05, "radius of the ball, in units of the parameters")
+    _method_arguments(train)
+    train.add("--epochs", 30, "passes through the training examples", metavar="N")
+    _optimizer_arguments(train)
+    train.add("--seed", 0, "of the examples kept, the parameters and the batches", _seed, "N")
+    train.add("--out", None, OUT, str, "DIR")
     switch = argparse.BooleanOptionalAction
     train.add_argument("--compare", action=switch, default=True, help="train ERM as well")
     resume = "go on from the checkpoints in DIR"
@@ -181,31 +186,81 @@ def _train_arguments(train: argparse.ArgumentParser) -> None:
     train.add_argument("--quiet", action="store_true", help="print the table only")
 
 
-def _figures_arguments(figures: argparse.ArgumentParser) -> None:
-    def add(name: str, kind: Any, default: Any, metavar: str, what: str) -> None:
-        shown = what if default is None else f"{what} (default: %(default)s)"
-        figures.add_argument(name, type=kind, default=default, metavar=metavar, help=shown)
-
-    known = ", ".join(FIGURES)
-    what = f"{known}; without any all"
+def _figures_arguments(figures: _Parser) -> None:
+    what = f"{', '.join(FIGURES)}; without any all"
     figures.add_argument("figures", nargs="*", metavar="FIGURE", help=what)
-    add("--out", str, "figures", "DIR", "folder of the files")
-    add("--data", _one_of("data set", DATA), DATA[0], "NAME", ", ".join(DATA))
-    add("--train", int, None, "N", "training examples to keep; without it all")
-    add("--test", int, None, "N", "test examples to keep; without it all")
-    add("--root", str, None, "DIR", "folder of data to look in first")
-    add("--noise", float, 0.0, "X", "fraction of the training labels that are made wrong")
-    add("--rho", float, 0.05, "X", "radius of the ball, in units of the parameters")
-    add("--epochs", int, 30, "N", "passes through the training examples")
-    add("--seed", _seed, 0, "N", "the first seed")
-    add("--seeds", int, 3, "N", "how many seeds, one after the other")
+    figures.add("--out", "figures", "folder of the files", metavar="DIR")
+    figures.choose("--data", "data set", DATA)
+    figures.add("--train", None, "training examples to keep; without it all", int, "N")
+    figures.add("--test", None, "test examples to keep; without it all", int, "N")
+    figures.add("--root", None, "folder of data to look in first", str, "DIR")
+    figures.add("--noise", 0.0, "fraction of the training labels that are made wrong")
+    figures.add("--rho", 0.05, "radius of the ball, in units of the parameters")
+    figures.add("--epochs", 30, "passes through the training examples", metavar="N")
+    figures.add("--seed", 0, "the first seed", _seed, "N")
+    figures.add("--seeds", 3, "how many seeds, one after the other", metavar="N")
     figures.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _compare_arguments(compare: _Parser) -> None:
+    tables = tuple(filter(None, TABLES))
+    compare.add_argument(
+        "table",
+        nargs="?",
+        type=_one_of("table", tables),
+        metavar="TABLE",
+        help="table1 (no noise) or table2 (20 to 80 %% noise): what the AE-SAM poster's table "
+        "has, beside its numbers; every option changes it",
+    )
+    what = "as in erm,sam,sam:rho=0.2:steps=3, with options after colons; without it erm,sam"
+    compare.add("--methods", None, what, str, "NAMES")
+    compare.add("--seeds", "5", "how many, as in 5, or which, as in 3,7", str, "LIST")
+    compare.add("--noise", None, "rates of wrong training labels, as in 0,0.2", str, "LIST")
+    compare.choose("--noise-kind", "kind of noise", NOISE_KINDS)
+    _problem_arguments(compare)
+    compare.add("--rho", None, "radius of the ball; without it 0.05, for table2 0.1", float)
+    _method_arguments(compare)
+    compare.add("--epochs", None, "passes; without it 30, for the tables 200", int, "N")
+    _optimizer_arguments(compare)
+    compare.add("--jobs", None, "processes; without it one for each core", int, "N")
+    compare.add("--cluster", None, "run on the Dask cluster of this scheduler", str, "ADDRESS")
+    compare.add("--out", None, OUT + "; finished cells in it are not run again", str, "DIR")
+    compare.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _problem_arguments(parser: _Parser) -> None:
+    """Say what is learned, and by what."""
+    parser.choose("--data", "data set", DATA)
+    parser.add("--train", None, "training examples to keep; without it all", int, "N")
+    parser.add("--test", None, "test examples to keep; without it all", int, "N")
+    parser.add("--root", None, "folder of data to look in first", str, "DIR")
+    parser.choose("--dtype", "dtype", DTYPES)
+    parser.choose("--model", "model", MODELS)
+    what = "widths of the mlp's hidden layers; without it 64,64"
+    parser.add("--hidden", None, what, _widths, "N,N")
+
+
+def _method_arguments(parser: _Parser) -> None:
+    """Say how a method climbs, and when."""
+    parser.add("--p", 2.0, "exponent of the ball's norm, from 1 to inf")
+    for name, (kind, what) in METHOD_OPTIONS.items():
+        parser.add(f"--{name}", None, what, kind, "N" if kind is int else "X")
+
+
+def _optimizer_arguments(parser: _Parser) -> None:
+    """Say how steps are taken."""
+    parser.add("--batch-size", 60, "examples per step", metavar="N")
+    rates = ", ".join(f"{lr:g} for the {model}" for model, lr in LEARNING_RATES.items())
+    parser.add("--lr", None, f"learning rate at the start; without it {rates}", float)
+    parser.choose("--schedule", "schedule", SCHEDULES)
+    parser.add("--momentum", 0.9, "momentum of SGD")
+    parser.add("--weight-decay", 5e-4, "weight decay of SGD")
 
 
 def _one_of(kind: str, known: Sequence[str]) -> Callable[[str], str]:
     def parse(text: str) -> str:
         if text.lower() not in known:
-            raise argparse.ArgumentTypeError(_unknown(kind, text, known))
+            raise argparse.ArgumentTypeError(unknown(kind, text, known))
         return text.lower()
 
     return parse
@@ -225,7 +280,23 @@ def _seed(text: str) -> int:
     return int(text)
 
 
-def _unknown(kind: str, name: str, known: Sequence[str]) -> str:
+def unknown(kind: str, name: str, known: Sequence[str]) -> str:
+    """Say that a name is not known, which one may have been meant, and which there are.
+
+    Parameters
+    ----------
+    kind : str
+        What it should be the name of.
+    name : str
+        As it was written.
+    known : sequence of str
+        Those there are.
+
+    Returns
+    -------
+    str
+        Two or three sentences.
+    """
     return f"unknown {kind} {name!r}. {_nearest(name, known)}Choose from {', '.join(known)}."
 
 

@@ -2,10 +2,7 @@
 
 import json
 import math
-import os
-import shlex
 import sys
-import tempfile
 from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,23 +11,21 @@ from typing import Any
 
 import numpy as np
 
-from minisam import data, nn, optimizers, sam
+from minisam import sam
 from minisam.arrays import Array
-from minisam.cli import methods
-from minisam.cli.arguments import Refused, parse
+from minisam.cli import methods, preparing
+from minisam.cli.arguments import Refused
 from minisam.data import Dataset
+from minisam.experiments import measured_loss
 from minisam.nn.layer import Layer
 from minisam.optimizers import SGD
 from minisam.sam import Method
 from minisam.sharpness import one_step, top_eigenvalues
 from minisam.training import DivergedError, Run, evaluate, load_checkpoint, train
-from minisam.training.loop import PARAMETERS, statistics_at
+from minisam.training.loop import PARAMETERS
 
-SHARPNESS_EXAMPLES = 1000
 # A run whose loss is this close to ln(classes), that of guessing, has learned nothing.
 NOTHING_LEARNED = 0.05
-# Convolutions remember much for Hessian-vector products: memory grows with examples × inputs.
-SHARPNESS_INPUTS = 200_000
 
 ROWS = (
     ("epochs", "epochs", "{}"),
@@ -98,8 +93,8 @@ class _Job:
     method: Method
     optimizer: SGD
     out: Path
-    rows: Array
-    """The training examples on which sharpness is measured."""
+    measured: int
+    """On how many training examples sharpness is measured."""
     trained: list[str] = field(default_factory=list)
     """Names of the runs of which an epoch was trained, and not only loaded; filled by `_fit`."""
 
@@ -108,29 +103,12 @@ def _job(args: Namespace) -> _Job:
     """Make all that a bad argument can refuse, before anything is trained or written."""
     sam.SAM(args.rho, args.p)  # all are measured in this ball, and it must be one
     method = methods.method(args)
-    schedule = {"cosine": optimizers.cosine, "constant": optimizers.constant}[args.schedule]
-    optimizer = SGD(schedule(args.lr), args.momentum, weight_decay=args.weight_decay)
-    kept = {"train": args.train, "test": args.test, "seed": args.seed}
-    try:
-        examples = data.load(args.data, root=args.root, dtype=args.dtype, **kept)
-    except FileNotFoundError as error:
-        hint = "On the command line, --root names a folder to look in first."
-        raise FileNotFoundError(f"{error}\n{hint}") from error
-    model = _model(args, examples)
-    most = SHARPNESS_EXAMPLES
-    if args.model != "mlp":
-        most = min(most, max(100, SHARPNESS_INPUTS // examples.x_train[0].size))
-    # Drawn at random, because a file may be sorted by class.
-    rows = np.random.default_rng(0).permutation(len(examples.x_train))[:most]
-    out = Path(args.out or Path("runs", folder_name(args)))
-    try:
-        # Mode bits do not tell: root may write everywhere, but no one makes a file in /proc.
-        there = next(folder for folder in (out, *out.parents) if folder.exists())
-        tempfile.TemporaryFile(dir=there).close()
-    except OSError as error:
-        hint = "Name another folder with --out."
-        raise PermissionError(f"cannot write to {out}. {hint}") from error
-    return _Job(args, examples, model, method, optimizer, out, rows)
+    optimizer = preparing.optimizer(args)
+    examples = preparing.examples(args, args.seed)
+    model = preparing.network(args.model, args.hidden, examples)
+    measured = preparing.measured(args.model, examples)
+    out = preparing.writable(Path(args.out or Path("runs", folder_name(args))))
+    return _Job(args, examples, model, method, optimizer, out, measured)
 
 
 def folder_name(args: Namespace) -> str:
@@ -151,31 +129,10 @@ def folder_name(args: Namespace) -> str:
     >>> folder_name(parse(["train", "--rho", "0.2"]))
     'digits-mlp-sam-rho0.2-seed0'
     """
-    plain = vars(parse(["train", "--model", args.model]))
     named = {"data", "model", "method", "seed"}
-    no_matter = {"command", "argv", "root", "out", "compare", "resume", "quiet"}
     words = [args.data, args.model, args.method]
-    for name, value in vars(args).items():
-        if name not in named | no_matter and value != plain[name]:
-            text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
-            words.append(name + text)
+    words += preparing.unusual(args, named | {"compare", "resume"})
     return "-".join([*words, f"seed{args.seed}"])
-
-
-def _model(args: Namespace, examples: Dataset) -> Layer:
-    shape = examples.x_train.shape[1:]
-    if args.model == "mlp":
-        hidden = (64, 64) if args.hidden is None else args.hidden
-        return nn.mlp([math.prod(shape), *hidden, examples.classes])
-    if args.hidden is not None:
-        raise ValueError(f"--hidden shapes the mlp, not the {args.model}.")
-    if len(shape) != 3:
-        raise ValueError(
-            f"the {args.model} needs images, but one example of {examples.name!r} has shape "
-            f"{shape}. Use --model mlp."
-        )
-    build = nn.cnn if args.model == "cnn" else nn.resnet
-    return build(shape, examples.classes)
 
 
 def _runs(job: _Job) -> dict[str, Run]:
@@ -239,12 +196,7 @@ def _results(job: _Job, runs: Mapping[str, Run]) -> list[dict[str, Any]]:
 
 def _sharpness(job: _Job, w: Array, when: str) -> dict[str, float]:
     """Measure λmax and SAM's one-step sharpness; batch norm keeps its statistics at ``w``."""
-    statistics = statistics_at(job.model, w, job.data.x_train)
-    x, y = job.data.x_train[job.rows], job.data.y_train[job.rows]
-
-    def loss(w: Array) -> Array:
-        return np.mean(nn.cross_entropy(job.model(w, x, statistics=statistics), y))
-
+    loss = measured_loss(job.model, job.data, w, job.measured)
     return {
         f"lambda_max_{when}": float(top_eigenvalues(loss, w)[0]),
         f"one_step_{when}": one_step(loss, w, job.args.rho, job.args.p),
@@ -267,7 +219,7 @@ def _notes(job: _Job, names: list[str], results: list[dict[str, Any]]) -> str:
     """Say what the table does not: how sharpness was measured, and what it is not worth."""
     args = job.args
     notes = [
-        f"Measured on {len(job.rows):,} of the {len(job.data.x_train):,} training examples: λmax, "
+        f"Measured on {job.measured:,} of the {len(job.data.x_train):,} training examples: λmax, "
         "the largest eigenvalue of\nthe loss's Hessian, and one-step sharpness, "
         f"L(w + ε̂) - L(w) at ρ = {args.rho:g}, p = {args.p:g}."
     ]
@@ -289,11 +241,8 @@ def _notes(job: _Job, names: list[str], results: list[dict[str, Any]]) -> str:
 def _interrupted(job: _Job) -> str:
     if not list(job.out.glob("checkpoint*.npz")):
         return "minisam train: interrupted before an epoch was finished; there is no checkpoint."
-    # Not plain "minisam", which is on no PATH where the virtual environment is not activated.
-    line = (sys.executable, "-m", "minisam", *job.args.argv)
-    again = shlex.join(a for a in line if a != "--no-resume")
     kept = f"The checkpoint of the last finished epoch is kept in {job.out}"
-    return f"minisam train: interrupted. {kept}; to go on from it: {again}"
+    return f"minisam train: interrupted. {kept}; to go on from it: {preparing.again(job.args)}"
 
 
 def _write_history(job: _Job, runs: Mapping[str, Run], results: list[dict[str, Any]]) -> None:
@@ -306,12 +255,7 @@ def _write_history(job: _Job, runs: Mapping[str, Run], results: list[dict[str, A
     text = json.dumps({"settings": settings, "runs": entries})
     # JSON knows no infinity, which p may be, and no NaN: they become strings.
     text = json.dumps(json.loads(text, parse_constant=str), indent=1, allow_nan=False)
-    beside = job.out / f".history.json.{os.getpid()}.new"
-    try:
-        beside.write_text(text + "\n", encoding="utf-8")
-        os.replace(beside, job.out / "history.json")
-    finally:
-        beside.unlink(missing_ok=True)
+    preparing.replace_text(job.out / "history.json", text + "\n")
 
 
 def _figure(job: _Job, runs: Mapping[str, Run]) -> str:
@@ -322,7 +266,7 @@ def _figure(job: _Job, runs: Mapping[str, Run]) -> str:
     if args.method != "erm":
         method = f"{'SAM' if args.eta is None else 'ASAM'} with ρ = {args.rho:g}, p = {args.p:g}"
         method += "" if args.eta is None else f", η = {args.eta:g}"
-        method += "" if args.order == 1 else f", order {args.order}"
+        method += "" if args.order in (None, 1) else f", order {args.order}"
     title = f"{args.model} on {args.data}, {method}, seed {args.seed}"
     histories = {name: run.history for name, run in runs.items()}
     try:

@@ -195,15 +195,12 @@ def train(
     if seed < 0:
         raise ValueError(f"seed must be at least 0, got {seed}.")
     settings = {
-        "model": _text(model),
-        "data": f"{data.name}: {data.x_train.shape} {data.x_train.dtype}, {len(data.x_test)} test",
-        "fingerprint": fingerprint(data),
-        "method": _text(method),
-        "optimizer": _text(optimizer),
+        **described(model, data, optimizer),
+        "method": text_of(method),
         "epochs": int(epochs),
         "batch_size": int(batch_size),
         "seed": int(seed),
-        "loss": getattr(loss, "__name__", _text(loss)),
+        "loss": getattr(loss, "__name__", text_of(loss)),
     }
     saved = None if checkpoint is None else Path(checkpoint)
     if saved is not None and resume and saved.exists():
@@ -290,8 +287,44 @@ def _finish_epoch(
         state.history[-1]["climbed"] = float(np.mean(state.steps["climbed"][-steps:]))
 
 
-def _text(x: Any) -> str:
-    """Return the repr without memory addresses: another process has others for the same run."""
+def described(model: Layer, data: Dataset, optimizer: SGD | Adam) -> dict[str, str]:
+    """Describe what is trained as text, so that another process knows whether it has the same.
+
+    Parameters
+    ----------
+    model : Layer
+        The model.
+    data : Dataset
+        Its examples.
+    optimizer : SGD or Adam
+        What takes the steps.
+
+    Returns
+    -------
+    dict from str to str
+        ``model``, ``data``, ``fingerprint`` (of the examples) and ``optimizer``.
+    """
+    return {
+        "model": text_of(model),
+        "data": f"{data.name}: {data.x_train.shape} {data.x_train.dtype}, {len(data.x_test)} test",
+        "fingerprint": fingerprint(data),
+        "optimizer": text_of(optimizer),
+    }
+
+
+def text_of(x: Any) -> str:
+    """Return the repr without memory addresses: another process has others for the same run.
+
+    Parameters
+    ----------
+    x : object
+        A method, an optimizer, a model.
+
+    Returns
+    -------
+    str
+        By which it is known in a file.
+    """
     return re.sub(r" at 0x[0-9a-f]+", "", repr(x), flags=re.IGNORECASE)
 
 

@@ -1,0 +1,58 @@
+"""Sharpness of a trained model: on which examples, and with which batch-norm statistics."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from minisam.arrays import Array
+from minisam.data import Dataset
+from minisam.nn import cross_entropy
+from minisam.nn.layer import Layer
+from minisam.training.loop import statistics_at
+
+EXAMPLES = 1000
+"""How many training examples sharpness is measured on, where nothing else is said."""
+
+
+def measured_loss(
+    model: Layer, data: Dataset, w: Array, examples: int = EXAMPLES
+) -> Callable[[Array], Array]:
+    """Return the training loss as a function of the parameters, for measuring sharpness at ``w``.
+
+    It is the mean over some training examples, always the same ones: drawn at random, because a
+    file may be sorted by class. Batch norm keeps the statistics it has at ``w``; there is no
+    dropout.
+
+    Parameters
+    ----------
+    model : Layer
+        Gives logits.
+    data : Dataset
+        Its training examples, with the labels they have there.
+    w : array, (d,)
+        Where sharpness is to be measured.
+    examples : int
+        At most so many of them.
+
+    Returns
+    -------
+    callable
+        ``w -> scalar``.
+
+    Examples
+    --------
+    >>> import minisam as ms
+    >>> data, model = ms.data.load("digits", train=100), ms.nn.mlp([64, 10])
+    >>> w = model.init(0)
+    >>> loss = measured_loss(model, data, w)
+    >>> bool(loss(w) == ms.training.evaluate(model, w, data.x_train, data.y_train)[0])
+    True
+    """
+    statistics = statistics_at(model, w, data.x_train)
+    rows = np.random.default_rng(0).permutation(len(data.x_train))[:examples]
+    x, y = data.x_train[rows], data.y_train[rows]
+
+    def loss(w: Array) -> Array:
+        return np.mean(cross_entropy(model(w, x, statistics=statistics), y))
+
+    return loss
