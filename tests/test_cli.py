@@ -236,6 +236,20 @@ def test_options_reach_the_method():
     esam = ["--method", "esam", "--beta", "0.3", "--gamma", "0.2", "--no-compare", "--out", "e"]
     assert main([*SMALL, *esam]) == 0
     assert "beta=0.3, gamma=0.2" in history("e")["runs"][0]["settings"]["method"]
+    sam = ["--steps", "2", "--chunk", "20", "--order", "1", "--no-compare", "--out", "s"]
+    assert main([*SMALL, *sam]) == 0
+    assert "climb=Ascent(steps=2, chunk=20)" in history("s")["runs"][0]["settings"]["method"]
+    sssam = ["--method", "sssam", "--probability", "0.25", "--no-compare", "--out", "ss"]
+    assert main([*SMALL, *sssam]) == 0
+    assert "Bernoulli(probability=0.25)" in history("ss")["runs"][0]["settings"]["method"]
+
+
+@pytest.mark.parametrize("method", ["aesam", "aelooksam"])
+def test_thresholds_reach_the_method(method):
+    adaptive = ["--method", method, "--delta", "0.5", "--lambda1", "0.25", "--lambda2", "2"]
+    assert main([*SMALL, *adaptive, "--no-compare", "--out", "a"]) == 0
+    made = history("a")["runs"][0]["settings"]["method"]
+    assert "Adaptive(delta=0.5, lambda1=0.25, lambda2=2.0)" in made
 
 
 def test_quiet_prints_the_table_and_what_was_measured(capsys):
@@ -372,10 +386,10 @@ def test_history_is_replaced_whole_or_not_at_all(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("", "minisam: which command? Choose from train, verify, figures."),
+        ("", "minisam: which command? Choose from train, verify, compare, figures."),
         (
             "tran",
-            "unknown command 'tran'. Did you mean 'train'? Choose from train, verify, figures.",
+            "unknown command 'tran'. Did you mean 'train'? Choose from train, verify, compare, figures.",
         ),
         ("--quiet", "required: COMMAND"),
         ("train --data digit", "unknown data set 'digit'. Did you mean 'digits'? Choose from digi"),
@@ -414,9 +428,18 @@ def test_history_is_replaced_whole_or_not_at_all(monkeypatch, capsys):
         ("train --test 0", "test is 0, but digits has 597 test examples"),
         ("train --hidden 8,0", "sizes [64, 8, 0, 10]"),
         ("train --model cnn --hidden 8", "--hidden shapes the mlp, not the cnn."),
-        ("train --method erm --eta 1", "--order and --eta change SAM; erm has no use for them."),
-        ("train --method erm --order 2", "--order and --eta change SAM; erm has no use for them."),
-        ("train --method gsam --order 2", "--order and --eta change SAM; gsam has no use for"),
+        ("train --method erm --eta 1", "--eta is for sam; erm has no use for it."),
+        ("train --method gsam --order 2", "--order is for sam; gsam has no use for it."),
+        ("train --lambda1 0", "--lambda1 is for aesam, aelooksam; sam has no use for it."),
+        ("train --method looksam --delta 0", "--delta is for aesam, aelooksam; looksam has no"),
+        ("train --method aesam --probability 1", "--probability is for sssam; aesam has no use"),
+        ("train --method usam --steps 2", "--steps is for sam; usam has no use for it."),
+        ("train --method usam --chunk 2", "--chunk is for sam; usam has no use for it."),
+        ("train --method sssam --probability 2", "a probability must be in [0, 1], got 2.0"),
+        ("train --method aesam --delta 1", "delta must be in [0, 1), got 1.0"),
+        ("train --steps 0", "steps must be at least 1, got 0"),
+        ("train --chunk 0", "chunk must be at least 1, got 0"),
+        ("train --steps 2 --p 3", "several ascent steps are projected onto the ball"),
         ("train --k 2", "--k is for looksam; sam has no use for it."),
         (
             "train --method esam --alpha 2",

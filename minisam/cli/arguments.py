@@ -102,6 +102,10 @@ def parse(argv: list[str]) -> argparse.Namespace:
         if name not in FIGURES:
             raise Refused(f"{who}: {unknown('figure', name, FIGURES)} See '{who} --help'.", 2)
     if args.command == "compare":
+        if args.table not in TABLES:  # not before, or the value of a misspelt option would be one
+            known = list(filter(None, TABLES))
+            hint = "See 'minisam compare --help'."
+            raise Refused(f"minisam compare: {unknown('table', args.table, known)} {hint}", 2)
         for name, value in TABLES[args.table].items():
             if getattr(args, name) is None:
                 setattr(args, name, value)
@@ -203,11 +207,9 @@ def _figures_arguments(figures: _Parser) -> None:
 
 
 def _compare_arguments(compare: _Parser) -> None:
-    tables = tuple(filter(None, TABLES))
     compare.add_argument(
         "table",
         nargs="?",
-        type=_one_of("table", tables),
         metavar="TABLE",
         help="table1 (no noise) or table2 (20 to 80 %% noise): what the AE-SAM poster's table "
         "has, beside its numbers; every option changes it",

@@ -48,6 +48,8 @@ def run(args: Namespace) -> int:
     cells = grid([each.method for each in named], seeds, rates)
     if args.cluster is not None and args.jobs is not None:
         raise ValueError("--jobs is for this machine; a cluster has its workers.")
+    if args.jobs is not None and args.jobs < 1:
+        raise ValueError(f"--jobs must be at least 1, got {args.jobs}.")
     experiment = _experiment(args)
     settings = experiment.settings()
     out = preparing.writable(Path(args.out or Path("runs", folder_name(args))))

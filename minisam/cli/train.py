@@ -126,6 +126,7 @@ def folder_name(args: Namespace) -> str:
 
     Examples
     --------
+    >>> from minisam.cli.arguments import parse
     >>> folder_name(parse(["train", "--rho", "0.2"]))
     'digits-mlp-sam-rho0.2-seed0'
     """

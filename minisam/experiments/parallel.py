@@ -1,8 +1,10 @@
 """Cells in parallel processes of this machine, or on the workers of a Dask cluster."""
 
+import signal
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from minisam.experiments.cell import Cell, Experiment, run_cell
@@ -82,15 +84,20 @@ def run_cells(
     with _backend(min(jobs or cpu_count(), len(cells)), cluster):
         # One cell at a time, and each given back when it is finished: a run that is killed loses
         # those it was at, and no other.
-        finished = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch="all")(
-            delayed(_alone)(experiment, i, cell) for i, cell in enumerate(cells)
-        )
+        # A cluster is told all of them, because it may grow; processes, as many as they can queue,
+        # because others are an error of their own when the user interrupts.
+        ahead = "all" if cluster else "2 * n_jobs"
+        parallel = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead)
+        with _without_ctrl_c():
+            finished = parallel(
+                delayed(_alone)(experiment, i, cell) for i, cell in enumerate(cells)
+            )
         try:
             for i, result in finished:
                 yield cells[i], result
         except BrokenProcessPool as error:
             raise WorkersLostError(
-                "a worker process was killed, perhaps because memory ran out (fewer at a time need less)"
+                "a worker process was killed, perhaps for want of memory, of which fewer need less"
             ) from error
 
 
@@ -100,6 +107,23 @@ def _alone(experiment: Experiment, i: int, cell: Cell) -> tuple[int, dict[str, A
 
     with threadpool_limits(1, user_api="blas"):
         return i, run_cell(experiment, cell)
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """Start processes that are deaf to Ctrl-C: who started them ends them, without a traceback.
+
+    A process inherits what its parent ignores. Another thread than the main one cannot set that;
+    nor does it get Ctrl-C.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _backend(jobs: int, cluster: str | None) -> AbstractContextManager[Any]:

@@ -201,7 +201,7 @@ def to_csv(data: Sequence[Mapping[str, Any]]) -> str:
     Examples
     --------
     >>> to_csv([{"method": "ERM", "seconds_std": None}])
-    'method,seconds_std\\nERM,\n'
+    'method,seconds_std\nERM,\n'
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(data[0]), lineterminator="\n")
