@@ -17,10 +17,10 @@ from minisam.cli.methods import Named
 from minisam.experiments.published import TABLE1, TABLE2
 from minisam.experiments.ranking import against_published, order, printed_order, verdict
 from minisam.experiments.summary import Row
-from minisam.experiments.tables import Print, noise_text, tables, to_csv, to_data
+from minisam.experiments.tables import Printed, noise_text, tables, to_csv, to_data
 
 WIDTH = 100
-PUBLISHED: dict[str | None, tuple[Print, str]] = {
+PUBLISHED: dict[str | None, tuple[Printed, str]] = {
     None: ({}, ""),
     "table1": (TABLE1, "Table 1 (ResNet-18 on CIFAR-10)"),
     "table2": (TABLE2, "Table 2 (CIFAR-10 with label noise)"),
@@ -83,7 +83,7 @@ class Report:
         return json.dumps(content, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
     @property
-    def printed(self) -> Print:
+    def printed(self) -> Printed:
         """Published numbers by the names of our methods."""
         found = PUBLISHED[self.args.table][0]
         return {
@@ -91,8 +91,8 @@ class Report:
         }
 
     def _rankings(self) -> list[dict[str, Any]]:
-        """Say who is better, for each noise rate."""
-        rankings = []
+        """Say who is better, for each noise rate; nothing of one method alone."""
+        rankings: list[dict[str, Any]] = []
         for rate in dict.fromkeys(row.noise for row in self.rows):
             ours = {row.method: row.accuracies for row in self.rows if row.noise == rate}
             theirs = {
@@ -105,7 +105,7 @@ class Report:
                 ranking["published"] = printed_order(theirs)
                 ranking["verdict"] = verdict(against_published(ours, theirs))
             rankings.append(ranking)
-        return rankings
+        return rankings if len(self.named) > 1 else []
 
     def _notes(self) -> dict[str, str]:
         """Say how it was measured."""
@@ -127,8 +127,9 @@ class Report:
             notes["Noise"] = f"{have['noise']}; in effect {rates} % of the training labels."
         notes["%SAM"] = "the steps that climbed; predicted for AE-SAM's thresholds from normal s."
         notes["Gradients"] = "of a whole batch; of half of it 1/2. Passes without one do not count."
+        where = "the cluster" if self.args.cluster else f"a machine of {os.cpu_count()} cores"
         notes["Seconds"] = "of one run in one process with one BLAS thread, tests after each epoch "
-        notes["Seconds"] += f"included, on a machine of {os.cpu_count()} cores."
+        notes["Seconds"] += f"included, on {where}."
         notes["λmax"] = "the largest eigenvalue of the Hessian of the loss, over "
         notes["λmax"] += f"{have['measured']:,} training examples with the labels trained on."
         if self.printed:

@@ -5,7 +5,6 @@ JSON. A line is written at once and synced before the next cell is taken. A proc
 between leaves at most one line without its end, which is recognised and dropped.
 """
 
-import fcntl
 import json
 import os
 from pathlib import Path
@@ -93,6 +92,8 @@ class Results:
 
     def _lock(self) -> None:
         """Refuse to share the file: what one process appends, another would not know of."""
+        import fcntl  # POSIX's own; without it nothing else of this package is lost
+
         try:
             # The lock is the open file's, so that it goes with the process, however that ends.
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -10,7 +10,7 @@ from typing import Any
 from minisam.experiments.published import Published
 from minisam.experiments.summary import Row
 
-Print = Mapping[str, Mapping[float, Published]]
+Printed = Mapping[str, Mapping[float, Published]]
 """Published numbers, by the names that methods have in our table, and by noise rate."""
 NOTHING = "–"
 
@@ -64,7 +64,7 @@ class Table:
 Column = tuple[str, list[str]]
 
 
-def tables(rows: Sequence[Row], published: Print) -> list[Table]:
+def tables(rows: Sequence[Row], published: Printed) -> list[Table]:
     """Arrange rows as the poster does: one table at one noise rate, and three at several.
 
     Parameters
@@ -144,7 +144,7 @@ def noise_text(rate: float) -> str:
     return f"noise {100 * rate:g} %" if rate else "no noise"
 
 
-def to_data(rows: Sequence[Row], published: Print) -> list[dict[str, Any]]:
+def to_data(rows: Sequence[Row], published: Printed) -> list[dict[str, Any]]:
     """Return rows as plain data, ready for `json.dumps`: with all digits, and what print says.
 
     Parameters

@@ -60,6 +60,19 @@ def test_one_blas_thread_in_each_cell(experiment):
             assert len(list(run_cells(counted, grid([ms.sam.ERM()], [0, 1], [0]), jobs=jobs))) == 2
 
 
+def test_ctrl_c_is_for_the_process_that_started_the_others(experiment):
+    def build(data):
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        return ms.nn.mlp([5, 3])
+
+    before = signal.getsignal(signal.SIGINT)
+    deaf = dataclasses.replace(experiment, build=build)
+    finished = run_cells(deaf, grid([ms.sam.ERM()], [0, 1], [0]), jobs=2)
+    next(finished)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert len(list(finished)) == 1
+
+
 def test_a_cell_that_diverges_does_not_stop_the_others(experiment):
     def load(seed):
         data = experiment.load(seed)
