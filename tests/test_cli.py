@@ -389,7 +389,7 @@ def test_history_is_replaced_whole_or_not_at_all(monkeypatch, capsys):
         ("", "minisam: which command? Choose from train, verify, compare, figures."),
         (
             "tran",
-            "unknown command 'tran'. Did you mean 'train'? Choose from train, verify, compare, figures.",
+            "unknown command 'tran'. Did you mean 'train'? Choose from train, verify, compare, ",
         ),
         ("--quiet", "required: COMMAND"),
         ("train --data digit", "unknown data set 'digit'. Did you mean 'digits'? Choose from digi"),
