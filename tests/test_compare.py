@@ -75,7 +75,12 @@ def test_it_prints_and_writes_one_table_in_every_form(capsys):
         "Written: a folder/o/table.md, .csv and .json; finished runs: a folder/o/cells.jsonl"
     )
     for stated in (
-        *("over n = 2 seeds (0, 1)", "(ddof = 1)", "200 training examples with", "2 epochs"),
+        *(
+            "over n = 2 seeds (0, 1). Guessing gives 10 %",
+            "(ddof = 1)",
+            "200 training examples with",
+            "2 epochs",
+        ),
         *("symmetric_noise; in effect 20 %", "AESAM(rho=0.05, lambda1=-1.0, lambda2=1.0, delta="),
         *("minisam compare --methods erm,sam,aesam", f"NumPy {ms.arrays.np.__version__}"),
     ):

@@ -112,6 +112,7 @@ class Experiment:
         data = self.load(0)
         return {
             **described(self.build(data), data, self.optimizer),
+            "classes": data.classes,
             "epochs": self.epochs,
             "batch_size": self.batch_size,
             "noise": self.corrupt.__name__,

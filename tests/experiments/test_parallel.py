@@ -4,6 +4,7 @@ import dataclasses
 import os
 import signal
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -30,20 +31,24 @@ def test_results_do_not_depend_on_the_number_of_processes(experiment):
     assert len({str(result) for result in timeless(alone).values()}) == 20
 
 
-def test_each_cell_is_given_back_when_it_is_finished(experiment):
-    """And not in batches, with which a killed run would lose what is finished."""
-    gate = experiment.load
+def test_each_cell_is_given_back_when_it_is_finished(experiment, tmp_path):
+    """And not in batches with others, which a killed run would lose although they are finished."""
+    gate, last = tmp_path / "gate", 60
 
     def load(seed):
-        if seed == 3:
-            signal.pause()  # for ever
-        return gate(seed)
+        waited = 0
+        while seed == last and not gate.exists():
+            time.sleep(0.01)
+            waited += 1
+            assert waited < 2000
+        return experiment.load(seed)
 
-    slow = dataclasses.replace(experiment, load=load)
-    finished = run_cells(slow, grid([ms.sam.ERM()], [3, 0, 1, 2], [0.0]), jobs=2)
-    assert sorted(next(finished)[0].seed for _ in range(3)) == [0, 1, 2]
-    with pytest.warns(UserWarning, match="cancelled"):
-        finished.close()
+    held = dataclasses.replace(experiment, load=load, epochs=1)
+    finished = run_cells(held, grid([ms.sam.ERM()], range(90), [0.0]), jobs=2)
+    others = {next(finished)[0].seed for _ in range(89)}
+    assert others == set(range(90)) - {last}
+    gate.touch()
+    assert [cell.seed for cell, _ in finished] == [last]
 
 
 def test_one_blas_thread_in_each_cell(experiment):
