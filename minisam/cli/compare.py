@@ -14,7 +14,7 @@ from minisam.cli.report import Report
 from minisam.data import NoisyLabels, pair_noise, symmetric_noise
 from minisam.experiments import Cell, Experiment, Results, WorkersLostError, grid, run_cells
 from minisam.experiments.summary import summarize
-from minisam.training.progress import with_progress
+from minisam.progress import with_progress
 
 FILE = "cells.jsonl"
 NOISE: dict[str, Callable[..., NoisyLabels]] = {"symmetric": symmetric_noise, "pair": pair_noise}

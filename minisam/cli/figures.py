@@ -19,7 +19,7 @@ from minisam.sam import Method
 from minisam.training import Run, train
 from minisam.training.examples import Examples
 from minisam.training.loop import MASKS, PARAMETERS
-from minisam.training.progress import with_progress
+from minisam.progress import with_progress
 
 BATCH_SIZE = 60
 BATCHES = 1000

@@ -7,6 +7,7 @@ import numpy as np
 
 from minisam.arrays import Array
 from minisam.sam.perturbation import Groups, asam_metric, conjugate, epsilon_hat, jacobian_product
+from minisam.sam.projection import project
 
 
 @dataclass(frozen=True)
@@ -59,14 +60,9 @@ class Ball:
         return jacobian_product(g, v, self.rho, **self._options(w))
 
     def project(self, e: Array) -> Array:
-        """Return the nearest point of the ball, for p = 2 and p = inf and no metric."""
-        if self.p == np.inf:
-            return np.clip(e, -self.rho, self.rho)
-        inside = np.zeros(e.shape, bool)
-        for part in self.groups or (slice(None),):
-            inside[part] = np.sqrt((e[part] * e[part]).sum()) <= self.rho
-        onto = epsilon_hat(e, self.rho, groups=self.groups)
-        return np.where(np.asarray(inside, like=e), e, onto)
+        """Return the nearest point of the ball, for p = 1, 2 and inf and no metric."""
+        parts = [project(e[group], self.rho, self.p) for group in self.groups or (slice(None),)]
+        return np.concatenate(parts)
 
     def _options(self, w: Array) -> dict[str, Any]:
         options: dict[str, Any] = {"p": self.p, "groups": self.groups}

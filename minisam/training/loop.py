@@ -23,11 +23,11 @@ from minisam.data.dataset import Dataset
 from minisam.nn.layer import Layer
 from minisam.nn.losses import cross_entropy
 from minisam.optimizers import SGD, Adam
+from minisam.progress import with_progress
 from minisam.sam.methods import Method
 from minisam.sam.perturbation import NonFiniteError
 from minisam.training import checkpoint as files
 from minisam.training.examples import Examples
-from minisam.training.progress import with_progress
 from minisam.training.run import Run, State, fingerprint, resumed
 
 PARAMETERS, ORDER, MASKS, DRAWS = 0, 1, 2, 3

@@ -3,7 +3,7 @@
 import sys
 
 import minisam as ms
-from minisam.training.progress import with_progress
+from minisam.progress import with_progress
 
 
 def go(data, **options):

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 
 
 def with_progress(
-    epochs: range, total: int, what: str, show: bool, unit: str = "epoch"
+    steps: range, total: int, what: str, show: bool, unit: str = "epoch"
 ) -> Iterator[int]:
-    """Yield the epochs, with a tqdm bar if someone can see it and tqdm is installed.
+    """Yield the steps, with a tqdm bar if someone can see it and tqdm is installed.
 
     Parameters
     ----------
-    epochs : range
+    steps : range
         Those still to do.
     total : int
         All, those done before included.
@@ -20,24 +20,24 @@ def with_progress(
     show : bool
         False for no bar in any case.
     unit : str
-        What they are, if not epochs.
+        What a step is.
 
     Yields
     ------
     int
-        Each epoch.
+        Each step.
 
     Examples
     --------
     >>> list(with_progress(range(1, 3), 3, "SAM", show=False))
     [1, 2]
     """
-    shown: Iterable[int] = epochs
+    shown: Iterable[int] = steps
     if show and sys.stderr.isatty():
         try:
             from tqdm import tqdm
         except ImportError:
-            pass  # a bar is a comfort: training goes on without it
+            pass  # a bar is a comfort: the work goes on without it
         else:
-            shown = tqdm(epochs, desc=what, total=total, initial=epochs.start, unit=unit)
+            shown = tqdm(steps, desc=what, total=total, initial=steps.start, unit=unit)
     yield from shown
