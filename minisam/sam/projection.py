@@ -53,4 +53,5 @@ def project(e: Array, rho: float, p: float = 2) -> Array:
     # Taking cut[j] from the j + 1 largest leaves a sum of ρ; the right j is the last one at which
     # all of them stay positive.
     j = max(int((falling > cut).sum()), 1) - 1
-    return np.sign(e) * np.maximum(size - float(cut[j]), 0)
+    left = np.maximum(size - float(cut[j]), 0)
+    return np.sign(e) * left * (rho / (float(left.sum()) or 1.0))  # what rounding took off, too

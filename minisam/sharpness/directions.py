@@ -98,9 +98,7 @@ def principal_directions(trajectory: Array, k: int = 2) -> tuple[Array, Array]:
     """
     ws = np.asarray(trajectory, dtype=np.float64)
     if ws.ndim != 2:
-        raise ShapeError(
-            f"principal_directions: trajectory of shape {ws.shape}, not (T, d)."
-        )
+        raise ShapeError(f"principal_directions: trajectory of shape {ws.shape}, not (T, d).")
     most = min(len(ws) - 1, ws.shape[1])
     if not 1 <= k <= most:
         raise ValueError(f"principal_directions: k must be in [1, {most}], got {k}.")

@@ -8,38 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minisam as ms
-from minisam.sharpness import top_eigenvalues
+from minisam.sharpness import (
+    bottom_eigenvalues,
+    eigenvalue_ratio,
+    top_eigenvalues,
+    top_eigenvectors,
+)
 from minisam.sharpness.lanczos import _new, lanczos
-
-
-def rotated(eigenvalues, seed=0):
-    """A symmetric matrix with these eigenvalues."""
-    d = len(eigenvalues)
-    q = np.linalg.qr(np.random.default_rng(seed).normal(size=(d, d)))[0]
-    return (q * eigenvalues) @ q.T
-
-
-def quadratic(eigenvalues, seed=0):
-    a = rotated(eigenvalues, seed)
-    return lambda w: 0.5 * (w @ (a @ w))
-
-
-def network(model, dtype="float64", train=False):
-    rng = np.random.default_rng(0)
-    x = rng.normal(size=(6, 3)).astype(dtype)
-    y = rng.integers(2, size=6)
-    w = (2 * model.init(1, "float64")).astype(dtype)
-    return (lambda w: ms.nn.cross_entropy(model(w, x, train=train), y).mean()), w
-
-
-NETWORKS = {
-    "mlp": (ms.nn.mlp([3, 5, 2], activation=ms.nn.Tanh), False),
-    "relu": (ms.nn.mlp([3, 6, 4, 2]), False),
-    "batch norm": (
-        ms.nn.Sequential(ms.nn.Linear(3, 4), ms.nn.BatchNorm(4), ms.nn.Tanh(), ms.nn.Linear(4, 2)),
-        True,
-    ),
-}
+from tests.sharpness.problems import NETWORKS, network, quadratic, rotated
 
 
 @pytest.mark.parametrize(("model", "train"), NETWORKS.values(), ids=NETWORKS.keys())
@@ -243,3 +219,76 @@ def test_how_many_there_are(k):
 def test_a_hessian_that_is_not_finite():
     with pytest.raises(ValueError, match="not finite"):
         top_eigenvalues(lambda w: np.sum(w**0.5), np.zeros(3))
+
+
+# Eigenvectors, and the other end.
+
+
+def test_eigenvectors():
+    loss, w = network(NETWORKS["mlp"][0])
+    h = ms.hessian(loss)(w)
+    values, vectors = top_eigenvectors(loss, w, 4, tol=1e-10)
+    assert vectors.shape == (4, w.size)
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(4), atol=1e-12)
+    scale = np.abs(np.linalg.eigvalsh(h)).max()
+    np.testing.assert_allclose(h @ vectors.T, values * vectors.T, atol=1e-9 * scale)
+
+
+def test_eigenvectors_of_a_repeated_eigenvalue_span_its_space():
+    a = rotated([5, 5, 5, 1, *[0.1] * 20])
+    values, vectors = lanczos(lambda v: a @ v, 24, 3, tol=1e-10)
+    np.testing.assert_allclose(values, 5, rtol=1e-12)
+    np.testing.assert_allclose(vectors @ a @ vectors.T, 5 * np.eye(3), atol=1e-11)
+    np.testing.assert_allclose(vectors @ vectors.T, np.eye(3), atol=1e-12)
+
+
+@pytest.mark.parametrize("k", [1, 3, 37])
+def test_the_other_end(k):
+    loss, w = network(NETWORKS["mlp"][0])
+    assert w.size == 32
+    k = min(k, w.size)
+    expected = np.linalg.eigvalsh(ms.hessian(loss)(w))
+    found = bottom_eigenvalues(loss, w, k, tol=1e-9)
+    np.testing.assert_allclose(found, expected[:k], rtol=0, atol=1e-8 * expected[-1])
+    assert found[0] < 0
+
+
+def test_both_ends_against_a_dense_hessian_to_eight_digits():
+    for model, train in NETWORKS.values():
+        loss, w = network(model, train=train)
+        expected = np.linalg.eigvalsh(ms.hessian(loss)(w))
+        scale = np.abs(expected).max()
+        top = top_eigenvalues(loss, w, 5, tol=1e-8)
+        bottom = bottom_eigenvalues(loss, w, 5, tol=1e-8)
+        np.testing.assert_allclose(top, expected[::-1][:5], rtol=0, atol=1e-8 * scale)
+        np.testing.assert_allclose(bottom, expected[:5], rtol=0, atol=1e-8 * scale)
+
+
+@pytest.mark.parametrize("k", [1, 6, 40])
+def test_against_arpack(k):
+    """Where it needs no repeated eigenvalue, SciPy's solver gives the same to eight digits."""
+    linalg = pytest.importorskip("scipy.sparse.linalg")
+    rng = np.random.default_rng(3)
+    eigenvalues = np.sort(rng.normal(size=200) ** 3)[::-1]
+    a = rotated(eigenvalues)
+    found, vectors = lanczos(lambda v: a @ v, 200, k, tol=1e-9, max_products=200)
+    operator = linalg.LinearOperator((200, 200), matvec=lambda v: a @ v, dtype=float)
+    values, theirs = linalg.eigsh(operator, k=k, which="LA", v0=np.ones(200))
+    np.testing.assert_allclose(found, values[::-1], rtol=1e-8, atol=1e-8)
+    cosines = np.abs(np.sum(vectors * theirs.T[::-1], axis=1))
+    np.testing.assert_allclose(cosines, 1, atol=1e-8)
+
+
+def test_the_papers_ratio():
+    loss = quadratic([10.0, 8.0, 6.0, 5.0, 4.0, 1.0, -3.0])
+    values = top_eigenvalues(loss, np.zeros(7), 5)
+    assert eigenvalue_ratio(values) == pytest.approx(2.5, rel=1e-9)
+    scaled = top_eigenvalues(lambda w: 7 * loss(w), np.zeros(7), 5)
+    assert eigenvalue_ratio(scaled) == pytest.approx(2.5, rel=1e-9)
+    with pytest.raises(ValueError, match="λ7 = -3 is not positive"):
+        eigenvalue_ratio(top_eigenvalues(loss, np.zeros(7), 7))
+
+
+def test_a_loss_that_is_not_a_scalar():
+    with pytest.raises(ms.ShapeError, match=r"shape \(3,\); a gradient needs a scalar"):
+        top_eigenvalues(lambda w: w**2, np.ones(3))
