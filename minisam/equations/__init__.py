@@ -12,6 +12,8 @@ from typing import Any
 
 from minisam.equations import (
     algorithm,
+    bound,
+    curvature,
     dual_norm,
     errors_blog,
     errors_notes,
@@ -28,6 +30,8 @@ EQUATIONS: tuple[Equation, ...] = (
     *dual_norm.EQUATIONS,
     *gradient.EQUATIONS,
     *algorithm.EQUATIONS,
+    *curvature.EQUATIONS,
+    *bound.EQUATIONS,
     *errors_notes.EQUATIONS,
     *errors_blog.EQUATIONS,
     *errors_posters.EQUATIONS,

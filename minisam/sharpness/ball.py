@@ -16,8 +16,8 @@ from minisam.sharpness.streaming import Loss
 ENOUGH = 1e-4
 """Of the rise that the slope promises, the part that a step must bring (Armijo's rule)."""
 
-SHORTEST = 1e-12
-"""A step that is still refused at this fraction of itself is lost in rounding."""
+ROUNDING = 8
+"""By how many units in the last place of the loss its differences are taken to be wrong."""
 
 
 def one_step(loss: Loss, w: Array, rho: float, p: float = 2, **ball: Any) -> float:
@@ -151,7 +151,8 @@ def ball_maximum(
     steps : int
         Most ascent steps from each start.
     tol : float
-        A climb ends when the linearised loss can only rise by this fraction of the rise so far.
+        A climb ends when a step has brought less than this fraction of the rise so far, or can
+        bring no more to first order; differences lost in rounding end it, too.
     seed : int
         Of the random starts.
     progress : bool
@@ -199,13 +200,14 @@ def ball_maximum(
 
     rng = np.random.default_rng(seed)
     origin = np.zeros_like(w)
+    noise = ROUNDING * float(np.finfo(w.dtype).eps) * abs(float(value))
     climbed = [(0.0, origin, float((g * first).sum()))]
     for i in with_progress(range(restarts + 1), restarts + 1, "ball", progress, "start"):
         if i:
             e = _uniform(rng, w, rho, p)
         else:
             e = epsilon_hat(scale * g, rho, p) if loss(w + first) > value else origin
-        climbed.append(_climb(rise, e, rho, p, steps, tol))
+        climbed.append(_climb(rise, e, rho, p, steps, tol, noise))
     best, e, gap = max(climbed, key=lambda found: found[0])
     starts = tuple(found[0] for found in climbed[1:])
     return BallMaximum(best, scale * e, starts, gap, counted)
@@ -218,18 +220,21 @@ def _climb(
     p: float,
     steps: int,
     tol: float,
+    noise: float,
 ) -> tuple[float, Array, float]:
     """Ascend from a point of the ball; return the value, where, and the gap that is left."""
     value, g = rise(e)
     length = np.inf
+    gained = np.inf
     for step in range(steps + 1):
         gap = float((g * (epsilon_hat(g, rho, p) - e)).sum())
-        if gap <= tol * abs(value) or step == steps:
+        worth = max(tol * abs(value), noise)
+        if min(gap, gained) <= worth or step == steps:
             break
         target = project(e + length * g, rho, p) if length < np.inf else epsilon_hat(g, rho, p)
         along = target - e
         slope, t = float((g * along).sum()), 1.0
-        while t > SHORTEST:
+        while t * slope > worth:
             there, g_there = rise(e + t * along)
             if there >= value + ENOUGH * t * slope:
                 break
@@ -241,6 +246,7 @@ def _climb(
             length = t * t * float((along * along).sum()) / bend
         else:
             length = np.inf
+        gained = there - value
         e, value, g = e + t * along, there, g_there
     return value, e, gap
 

@@ -2,8 +2,9 @@
 
 One solver does for all of this package, with NumPy alone. Its basis is kept and kept orthogonal,
 which costs memory for one vector per product, and gives what ARPACK (SciPy's ``eigsh``), which
-starts from one vector and restarts, does not: repeated eigenvalues are found as often as they
-occur, and every error is known from a residual. The tests compare the two.
+starts from one vector and restarts, cannot promise: repeated eigenvalues are found as often as
+they occur. For five eigenvalues of a network it takes about twice ARPACK's products, and with
+``starts=1`` about as many. The tests compare their results.
 """
 
 import warnings
@@ -24,6 +25,7 @@ def lanczos(
     d: int,
     k: int,
     *,
+    starts: int | None = None,
     seed: int = 0,
     tol: float = 1e-4,
     max_products: int = 200,
@@ -31,7 +33,7 @@ def lanczos(
 ) -> tuple[Array, Array]:
     """Compute the k largest eigenvalues of a symmetric operator, and their eigenvectors.
 
-    Lanczos' method for a band: it starts from k random vectors, because from one vector an
+    Lanczos' method for a band: it starts from several random vectors, because from one vector an
     eigenvalue is only ever found once, however often it occurs.
 
     Parameters
@@ -42,6 +44,9 @@ def lanczos(
         Its dimension.
     k : int
         How many eigenvalues, in [1, d].
+    starts : int, optional
+        Random vectors to start from: an eigenvalue is found at most so often. By default k; fewer
+        take fewer products, and are right where no wanted eigenvalue is repeated.
     seed : int
         Of the starting vectors.
     tol : float
@@ -66,7 +71,7 @@ def lanczos(
     Raises
     ------
     ValueError
-        k is not in [1, d].
+        k is not in [1, d], or the starts not in [1, k].
 
     Examples
     --------
@@ -76,10 +81,13 @@ def lanczos(
     """
     if not 1 <= k <= d:
         raise ValueError(f"k must be in [1, {d}], the number of parameters; got {k}.")
+    starts = k if starts is None else starts
+    if not 1 <= starts <= k:
+        raise ValueError(f"starts must be in [1, {k}], the number of eigenvalues; got {starts}.")
     rng = np.random.default_rng(seed)
     limit = min(d, max(max_products, k))
     product = ticking(product, limit, "Lanczos", progress)
-    growing = krylov(product, rng.standard_normal((k, d)), limit, rng)
+    growing = krylov(product, rng.standard_normal((starts, d)), limit, rng)
     while True:
         basis, projected, scale = next(growing)
         n = projected.shape[1]

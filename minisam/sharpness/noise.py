@@ -27,7 +27,7 @@ def noise_eigenvalues(
     k : int
         How many, in [1, d].
     **options
-        ``seed``, ``tol``, ``max_products`` and ``progress`` of `lanczos`.
+        ``starts``, ``seed``, ``tol``, ``max_products`` and ``progress`` of `lanczos`.
 
     Returns
     -------

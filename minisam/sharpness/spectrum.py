@@ -20,7 +20,7 @@ def top_eigenvalues(loss: Loss, w: Array, k: int = 1, **options: Any) -> Array:
     k : int
         How many, in [1, d].
     **options
-        ``seed``, ``tol``, ``max_products`` and ``progress`` of `lanczos`.
+        ``starts``, ``seed``, ``tol``, ``max_products`` and ``progress`` of `lanczos`.
 
     Returns
     -------

@@ -20,7 +20,7 @@ def batched(
     model: Layer,
     x: Array,
     y: Array,
-    size: int = 500,
+    size: int = 200,
     *,
     loss: Callable[[Array, Array], Array] = cross_entropy,
     statistics: Array | None = None,

@@ -13,6 +13,14 @@ from minisam.optimizers import SGD
 
 epsilon_hat, jacobian_product = sam.epsilon_hat, sam.jacobian_product
 sam_gradient, conjugate = sam.sam_gradient, sam.conjugate
+ball_maximum, trust_region, one_step = (
+    sharpness.ball_maximum,
+    sharpness.trust_region,
+    sharpness.one_step,
+)
+average_case, trace = sharpness.average_case, sharpness.trace
+spectral_density, covariance_product = sharpness.spectral_density, sharpness.covariance_product
+complexity, pac_bayes_bound = sharpness.complexity, sharpness.pac_bayes_bound
 rows_of, step, gradient = nn.per_example_gradients, SGD.step, sam.Method.gradient
 
 
@@ -200,6 +208,74 @@ def pushing(f, *args):
     return ms.linearize(f, *args)
 
 
+def smaller_ball(loss, w, rho, p=2, **options):
+    return ball_maximum(loss, w, (1 - 1e-4) * rho, p, **options)
+
+
+def length_without_its_rest(h, g, rho):
+    """The hard case forgotten: what is missing to ρ is not walked along the top eigenvector."""
+    value, e = trust_region(h, g, rho)
+    top = np.linalg.eigh(h)[1][:, -1]
+    return value, e - top * (top @ e)
+
+
+def same_norm(loss, w, rho, p=2, **ball):
+    return rho * float(np.linalg.norm(ms.grad(loss)(w), p))
+
+
+def unpaired(loss, w, sigma, **options):
+    found = average_case(loss, w, sigma, **options)
+    return dataclasses.replace(found, value=2 * found.value)
+
+
+def largest_in_magnitude(loss, w, k=1, **options):
+    return -sharpness.bottom_eigenvalues(loss, w, k, **options)
+
+
+def without_the_sketch(loss, w, products=100, **options):
+    return trace(loss, w, products, sketch=0)
+
+
+def equal_weights(loss, w, **options):
+    found = spectral_density(loss, w, **options)
+    return sharpness.Density(found.nodes, np.full_like(found.weights, 1 / found.nodes.shape[1]))
+
+
+def uncentred(losses, w):
+    """The second moment of the gradients in place of their covariance."""
+    product, d = covariance_product(losses, w)
+    g = ms.grad(sharpness.streamed(losses))(w)
+    return (lambda v: product(v) + g * (g @ v)), d
+
+
+def shared_perturbation(parts, w, rho, p=2, **options):
+    rise = one_step(sharpness.streamed(parts), w, rho, p)
+    return sharpness.Estimate(rise, 0.0, len(parts))
+
+
+def half_the_distance(x, n, k, delta=0.05):
+    terms = complexity(x, n, k, delta)
+    return terms._replace(norm=terms.norm / 2)
+
+
+def falling(x, n, k, delta=0.05):
+    return complexity(1 / (x + 1e-9), n, k, delta)
+
+
+def no_grid(x, n, k, delta=0.05):
+    return complexity(x, n, k, delta)._replace(grid=0.0, confidence=0.0)
+
+
+def noise_of_the_radius(rho, n, k):
+    """Such that E‖ε‖² = ρ²: half of the noise is outside."""
+    return rho / k**0.5
+
+
+def no_h(losses, w, rho, **options):
+    found = pac_bayes_bound(losses, w, rho, **options)
+    return dataclasses.replace(found, terms=sharpness.Complexity(0.0, 0.0, 0.0))
+
+
 MUTANTS = {
     power: (
         sam,
@@ -297,6 +373,20 @@ MUTANTS = {
         "per_example_gradients",
         "training-loss batch-gradient-norm ae-sam-poster-variance ae-sam-poster-trace",
     ),
+    smaller_ball: (sharpness, "ball_maximum", "largest-rise small-ball"),
+    length_without_its_rest: (sharpness, "trust_region", "trust-region-conditions"),
+    same_norm: (sharpness, "first_order", "small-ball"),
+    unpaired: (sharpness, "average_case", "average-rise"),
+    largest_in_magnitude: (sharpness, "top_eigenvalues", "spectrum"),
+    without_the_sketch: (sharpness, "trace", "trace-estimate"),
+    equal_weights: (sharpness, "spectral_density", "gauss-quadrature"),
+    uncentred: (sharpness, "covariance_product", "noise-covariance"),
+    shared_perturbation: (sharpness, "m_sharpness", "chunks"),
+    half_the_distance: (sharpness, "complexity", "complexity-of-weights blog-identity"),
+    falling: (sharpness, "complexity", "monotone-complexity complexity-of-weights"),
+    no_grid: (sharpness, "complexity", "last-step complexity-of-weights"),
+    noise_of_the_radius: (sharpness, "noise_scale", "noise-in-the-ball complexity-of-weights"),
+    no_h: (sharpness, "pac_bayes_bound", "blog-guarantee"),
     stale_hvp: (ms, "hvp", "hessian-vector-product penalty-gradient first-order-is-penalty"),
     pushing: (ms, "vjp", "hessian-vector-product blog-vector-jacobian"),
 }

@@ -279,6 +279,31 @@ def test_against_arpack(k):
     np.testing.assert_allclose(cosines, 1, atol=1e-8)
 
 
+def test_fewer_starts_take_fewer_products_and_miss_repetitions():
+    a = rotated(np.sort(np.random.default_rng(0).normal(size=300) ** 3)[::-1])
+
+    def count(matrix, k, **options):
+        calls = []
+
+        def product(v):
+            calls.append(1)
+            return matrix @ v
+
+        values, vectors = lanczos(product, len(matrix), k, **options)
+        np.testing.assert_allclose(vectors @ vectors.T, np.eye(k), atol=1e-12)
+        return values, len(calls)
+
+    (band, many), (single, few) = count(a, 8), count(a, 8, starts=1)
+    np.testing.assert_allclose(single, band, rtol=1e-6)
+    assert few < 0.7 * many
+    repeated = rotated([5, 5, 4, 3, 2, *[0.01] * 25])
+    np.testing.assert_allclose(count(repeated, 2)[0], [5, 5])
+    np.testing.assert_allclose(count(repeated, 2, starts=1)[0], [5, 4])
+    for starts in (0, 3):
+        with pytest.raises(ValueError, match=rf"starts must be in \[1, 2\], .*; got {starts}"):
+            lanczos(lambda v: v, 9, 2, starts=starts)
+
+
 def test_the_papers_ratio():
     loss = quadratic([10.0, 8.0, 6.0, 5.0, 4.0, 1.0, -3.0])
     values = top_eigenvalues(loss, np.zeros(7), 5)
