@@ -15,11 +15,11 @@ from minisam.cli.methods import MAKE
 from minisam.data import Dataset
 from minisam.nn.layer import Layer
 from minisam.plots.page import load_matplotlib
+from minisam.progress import with_progress
 from minisam.sam import Method
 from minisam.training import Run, train
 from minisam.training.examples import Examples
 from minisam.training.loop import MASKS, PARAMETERS
-from minisam.progress import with_progress
 
 BATCH_SIZE = 60
 BATCHES = 1000

@@ -116,8 +116,8 @@ class Report:
             "Methods": "; ".join(each.call for each in self.named) + ".",
             "Accuracy": "of the test examples, whose labels are true, after the last epoch; mean ± "
             f"standard deviation (ddof = 1) over n = {len(self.seeds)} seeds ({seeds}). Guessing "
-            f"gives {100 / have['classes']:.3g} %. A seed decides the examples, their wrong labels, "
-            "the first parameters and the batches, for all methods alike.",
+            f"gives {100 / have['classes']:.3g} %. A seed decides the examples, their wrong "
+            "labels, the first parameters and the batches, for all methods alike.",
             "Ranking": "≈ is a tie, within one standard error of the differences paired by seed: a "
             "weak test, by which a third of the pairs that are equal in truth, or more, differ.",
         }
