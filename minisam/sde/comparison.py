@@ -1,0 +1,116 @@
+"""The SDE paper's experiment: an algorithm, its SDE and SGD's, beside each other."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from minisam.arrays import Array
+from minisam.sde.algorithms import SGD, Algorithm
+from minisam.sde.models import SDE, additive, general
+from minisam.sde.noise import Gaussian, Noise
+from minisam.sde.problems import Problem
+from minisam.sde.simulation import Simulation, discrete, euler_maruyama, observables, simulate
+
+SIZE = "‖∇f‖+‖x‖"
+"""The statistic of the paper's metric."""
+
+
+def compare(
+    algorithm: Algorithm,
+    problem: Problem,
+    noise: Noise,
+    *,
+    eta: float,
+    rho: float = 0.0,
+    steps: int,
+    paths: int,
+    substeps: int = 4,
+    every: int = 1,
+    seed: int = 0,
+    tick: Callable[[int], Any] | None = None,
+) -> tuple[Simulation, SDE]:
+    """Run an algorithm, its SDE, and for comparison SGD's SDE, from the same start.
+
+    Parameters
+    ----------
+    algorithm, problem, noise
+        What is compared. The model is `additive` for Gaussian noise and `general` for mini-batches.
+    eta, rho : float
+        Step size and radius.
+    steps, paths, substeps, every, seed, tick
+        As for `simulate`.
+
+    Returns
+    -------
+    runs : Simulation
+        Processes are named as the algorithm and the SDEs are, for example ``"SAM"``, ``"SAM SDE"``
+        and ``"SGD SDE"``; observed are f, ‖x‖, ‖∇f‖ and the sum of the last two.
+    model : SDE
+        The algorithm's, with its ``clips``.
+
+    Examples
+    --------
+    >>> from minisam.sde import SAM, wavy
+    >>> runs, model = compare(
+    ...     SAM, wavy(), Gaussian([[0.04]]), eta=0.05, rho=0.2, steps=20, paths=2000
+    ... )
+    >>> runs.processes
+    ('SAM', 'SAM SDE', 'SGD SDE')
+    >>> bool(relative_error(runs, "SAM", "SAM SDE")[0] < relative_error(runs, "SAM", "SGD SDE")[0])
+    True
+    """
+    build: Any = additive if isinstance(noise, Gaussian) else general
+    model: SDE = build(algorithm, problem, noise, rho)
+    processes = {
+        algorithm.name: discrete(algorithm, problem, noise, eta, rho),
+        model.name: euler_maruyama(model, eta),
+    }
+    if algorithm is not SGD:
+        plain = build(SGD, problem, noise)
+        processes[plain.name] = euler_maruyama(plain, eta)
+    seen = observables(problem)
+
+    def size(x: Array) -> Array:
+        return seen["‖∇f‖"](x) + seen["‖x‖"](x)
+
+    runs = simulate(
+        problem,
+        noise,
+        processes,
+        steps=steps,
+        paths=paths,
+        substeps=substeps,
+        observe={**seen, SIZE: size},
+        every=every,
+        seed=seed,
+        tick=tick,
+    )
+    return runs, model
+
+
+def relative_error(runs: Simulation, algorithm: str, model: str) -> tuple[float, float]:
+    """Return the SDE paper's metric: max_k |E s(x_k) - E s(X_kη)| over the mean of E s(x_k).
+
+    The statistic is s = ‖∇f‖ + ‖x‖. Read in the authors' code.
+
+    Parameters
+    ----------
+    runs : Simulation
+        From `compare`.
+    algorithm, model : str
+        Names of two of its processes.
+
+    Returns
+    -------
+    error, standard_error : float
+        Relative.
+
+    Examples
+    --------
+    See `compare`.
+    """
+    gap, error = runs.difference(algorithm, model, SIZE)
+    scale = float(np.mean(runs.mean(algorithm, SIZE)))
+    worst = int(np.abs(gap).argmax())
+    return float(abs(gap[worst])) / scale, float(error[worst]) / scale

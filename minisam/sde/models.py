@@ -1,0 +1,289 @@
+r"""The SDEs: dX = b(X) dt + √η S(X) dW, one for each algorithm and kind of noise.
+
+A step of size η moves x by -η ∇f_γ(x + ρv) = -η (∇f_γ + ρ ∇²f_γ v) + O(ηρ²). Its mean is η b and
+its covariance η² Σ, with
+
+    b = -E[∇f_γ + ρ ∇²f_γ v]
+    Σ = Cov(∇f_γ) + ρ (Σ̃ + Σ̃ᵀ),   Σ̃ = Cov(∇f_γ, ∇²f_γ v)                           (general)
+
+and the SDE's, over a time η, are the same to the order that counts. For Gaussian noise the Hessian
+is not random, and Stein's lemma gives Σ̃ = C J H with J = E ∂v/∂Z. So one line holds for USAM
+(J = I, the poster's formula), DNSAM (J = I/‖∇f‖) and SAM:
+
+    b = -∇(f + ρ N(∇f)),   S = (I + ρ H J) C^½,   S Sᵀ = Σ + ρ² H J C J H             (additive)
+
+It is the best Gaussian approximation of the step's noise, needs no root of a matrix and only one
+Hessian-vector product, and is a covariance for every ρ. Σ itself need not be one.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from minisam.arrays import Array
+from minisam.autodiff.transforms import grad, linearize
+from minisam.sde.algorithms import SGD, Algorithm
+from minisam.sde.noise import Gaussian, MiniBatches, Noise
+from minisam.sde.problems import Problem, columns
+from minisam.sde.roots import Clips, psd_root
+
+
+class Moments(NamedTuple):
+    """Mean and covariance of a step's direction of descent, for every row.
+
+    Parameters
+    ----------
+    drift : array, (paths, d)
+        b, the mean.
+    covariance : array, (paths, d, d)
+        Σ; one path's noise has covariance η² Σ in a step.
+    """
+
+    drift: Array
+    covariance: Array
+
+
+@dataclass(frozen=True, eq=False)
+class SDE:
+    """dX = b(X) dt + √η S(X) dW.
+
+    Parameters
+    ----------
+    name : str
+        What it models.
+    increment : callable
+        ``(x, t, w) -> t b(x) + S(x) w`` for rows x and w and a number t: both coefficients at once,
+        because they share derivatives.
+    clips : Clips
+        How often Σ was no covariance and had to be clipped.
+
+    Examples
+    --------
+    >>> pull = SDE("Ornstein-Uhlenbeck", lambda x, t, w: -t * x + 0.5 * w)
+    >>> x = np.array([[2.0]])
+    >>> pull.drift(x), pull.covariance(x)
+    (array([[-2.]]), array([[[0.25]]]))
+    """
+
+    name: str
+    increment: Callable[[Array, float, Array], Array]
+    clips: Clips = field(default_factory=Clips)
+
+    def drift(self, x: Array) -> Array:
+        """Return b of every row, (paths, d)."""
+        return self.increment(x, 1.0, np.zeros_like(x))
+
+    def diffusion(self, x: Array) -> Array:
+        """Return S of every row, (paths, d, d)."""
+        return columns(lambda w: self.increment(x, 0.0, w), x.shape)
+
+    def covariance(self, x: Array) -> Array:
+        """Return S Sᵀ of every row, (paths, d, d)."""
+        s = self.diffusion(x)
+        return s @ np.swapaxes(s, -1, -2)
+
+
+def additive(algorithm: Algorithm, problem: Problem, noise: Gaussian, rho: float = 0.0) -> SDE:
+    r"""Return the SDE for Gaussian noise, with S = (I + ρ H J) C^½.
+
+    .. math::
+        dX = -\nabla\left(f + \rho N(\nabla f)\right) dt
+        + \sqrt{\eta}\,(I + \rho\,\nabla^2 f\,J)\,C^{1/2}\,dW
+
+    with N = ½‖∇f‖² and J = I for USAM (the SDE poster's formula), N = ‖∇f‖ and J = I/‖∇f‖ for
+    DNSAM, N = E‖∇f + Z‖ and J = ∇²N for SAM, N = 0 for SGD.
+
+    Parameters
+    ----------
+    algorithm : Algorithm
+        Which.
+    problem : Problem
+        f.
+    noise : Gaussian
+        Z ~ N(0, C); with C = 0 this is the ODE.
+    rho : float
+        ρ.
+
+    Returns
+    -------
+    SDE
+        One gradient and one Hessian-vector product an increment.
+
+    Examples
+    --------
+    >>> from minisam.sde.algorithms import USAM
+    >>> from minisam.sde.problems import quadratic
+    >>> model = additive(USAM, quadratic(np.diag([1.0, 3.0])), Gaussian(np.eye(2)), rho=0.5)
+    >>> x = np.ones((1, 2))
+    >>> model.drift(x), model.diffusion(x)[0]
+    (array([[-1.5, -7.5]]), array([[1.5, 0. ],
+           [0. , 2.5]]))
+    """
+
+    def increment(x: Array, t: float, w: Array) -> Array:
+        w = noise.spread(w)
+        if algorithm is SGD:
+            return w - t * problem.gradient(x)
+        g, product = problem.linearize(x)
+        mean, along = algorithm.expected(g, w, noise)
+        return w - t * g + product(rho * (along - t * mean))
+
+    return SDE(f"{algorithm.name} SDE", increment)
+
+
+def general(algorithm: Algorithm, problem: Problem, noise: Noise, rho: float = 0.0) -> SDE:
+    r"""Return the SDE of the paper's theorems, with S = (Σ + ρ(Σ̃ + Σ̃ᵀ))^½.
+
+    .. math::
+        dX = -E[\nabla f_\gamma + \rho\,\nabla^2 f_\gamma v]\,dt
+        + \left(\eta\,(\Sigma + \rho\,(\tilde\Sigma + \tilde\Sigma^\top))\right)^{1/2} dW, \quad
+        \tilde\Sigma = \mathrm{Cov}(\nabla f_\gamma, \nabla^2 f_\gamma v).
+
+    Expectations are exact: over all batches, or in closed form for Gaussian noise.
+
+    Parameters
+    ----------
+    algorithm, problem, rho
+        As for `additive`.
+    noise : Gaussian or MiniBatches
+        Any.
+
+    Returns
+    -------
+    SDE
+        The root is symmetric, by eigendecomposition; ``clips`` counts where it did not exist.
+
+    Examples
+    --------
+    >>> from minisam.sde.algorithms import USAM
+    >>> from minisam.sde.problems import quadratic
+    >>> model = general(USAM, quadratic(np.diag([1.0, 3.0])), Gaussian(np.eye(2)), rho=0.5)
+    >>> model.covariance(np.ones((1, 2)))[0].round(6)  # without the ρ² of `additive`
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    clips = Clips()
+
+    def increment(x: Array, t: float, w: Array) -> Array:
+        drift, covariance = step_moments(algorithm, problem, noise, rho, x)
+        return t * drift + np.einsum("nij,nj->ni", psd_root(covariance, clips), w)
+
+    return SDE(f"{algorithm.name} SDE", increment, clips)
+
+
+def step_moments(
+    algorithm: Algorithm, problem: Problem, noise: Noise, rho: float, x: Array
+) -> Moments:
+    """Return b and Σ + ρ(Σ̃ + Σ̃ᵀ), as in `general`, in every row.
+
+    Parameters
+    ----------
+    algorithm, problem, noise, rho
+        As for `general`.
+    x : array, (paths, d)
+        Where.
+
+    Returns
+    -------
+    Moments
+        Drift (paths, d) and covariance (paths, d, d), which may be indefinite.
+
+    Examples
+    --------
+    SAM on a maximum: where curvature is negative, the climb takes noise away, here all of it.
+
+    >>> from minisam.sde.algorithms import SAM
+    >>> from minisam.sde.problems import quadratic
+    >>> hill, noise = quadratic([[-1.0]]), Gaussian([[0.01]])
+    >>> step_moments(SAM, hill, noise, 0.1, np.zeros((1, 1))).covariance.round(4)
+    array([[[-0.006]]])
+    """
+    expand = _gaussian if isinstance(noise, Gaussian) else _batches
+    return expand(algorithm, problem, noise, rho, x)  # type: ignore[arg-type]
+
+
+def _gaussian(
+    algorithm: Algorithm, problem: Problem, noise: Gaussian, rho: float, x: Array
+) -> Moments:
+    g, product = problem.linearize(x)
+    roots = np.broadcast_to(noise.root[:, None, :], (noise.d, *x.shape))  # C^½ e_j in rows
+    mean, along = algorithm.expected(g, roots, noise)
+    # Column j of H J C^½; times the root once more it is H J C = Σ̃ᵀ.
+    hjr = np.stack([product(v) for v in along], axis=-1)
+    cross = hjr @ noise.root
+    covariance = noise.covariance + rho * (cross + np.swapaxes(cross, -1, -2))
+    return Moments(-(g + rho * product(mean)), covariance)
+
+
+def _batches(
+    algorithm: Algorithm, problem: Problem, noise: MiniBatches, rho: float, x: Array
+) -> Moments:
+    batches, (n, d) = len(noise.rows), x.shape
+    # All batches at all points at once: one row for each pair.
+    rows = np.repeat(noise.rows, n, axis=0)
+    everywhere = np.tile(x, (batches, 1))
+    g, product = linearize(grad(lambda x: np.sum(problem.batch_losses(x, rows))), everywhere)
+    v = algorithm.direction(g, lambda: np.tile(problem.gradient(x), (batches, 1)))
+    hv = product(v).reshape(batches, n, d)
+    g = g.reshape(batches, n, d)
+    mean, mean_hv = g.mean(axis=0), hv.mean(axis=0)
+    covariance = np.einsum("mni,mnj->nij", g - mean, g - mean) / batches
+    cross = np.einsum("mni,mnj->nij", g - mean, hv - mean_hv) / batches
+    covariance = covariance + rho * (cross + np.swapaxes(cross, -1, -2))
+    return Moments(-(mean + rho * mean_hv), covariance)
+
+
+def combine(drift_of: SDE, noise_of: SDE) -> SDE:
+    """Return the SDE with one model's drift and another's diffusion: wrong ones, for comparison.
+
+    Parameters
+    ----------
+    drift_of, noise_of : SDE
+        Where b and S come from.
+
+    Returns
+    -------
+    SDE
+        For example SAM's drift with SGD's noise, the authors' "NO_COV".
+
+    Examples
+    --------
+    >>> slow = SDE("slow", lambda x, t, w: -t * x + w)
+    >>> loud = SDE("loud", lambda x, t, w: 3 * w)
+    >>> combine(slow, loud).increment(np.ones(1), 1.0, np.ones(1))
+    array([2.])
+    """
+
+    def increment(x: Array, t: float, w: Array) -> Array:
+        return drift_of.increment(x, t, np.zeros_like(w)) + noise_of.increment(x, 0.0, w)
+
+    return SDE(f"{drift_of.name} with the noise of {noise_of.name}", increment, noise_of.clips)
+
+
+def modified_loss(
+    algorithm: Algorithm, problem: Problem, noise: Gaussian, rho: float, x: Array
+) -> Array:
+    """Return f̃ = f + ρ N(∇f) in every row: what the additive SDE's drift descends.
+
+    Parameters
+    ----------
+    algorithm, problem, noise, rho
+        As for `additive`.
+    x : array, (paths, d)
+        Where; a Tensor is differentiated through.
+
+    Returns
+    -------
+    array, (paths,)
+        f + ρ/2 ‖∇f‖² for USAM, f + ρ‖∇f‖ for DNSAM, f + ρE‖∇f_γ‖ for SAM (SDE poster).
+
+    Examples
+    --------
+    >>> from minisam.sde.algorithms import USAM
+    >>> from minisam.sde.problems import cosh
+    >>> modified_loss(USAM, cosh(), Gaussian([[1.0]]), 0.5, np.zeros((1, 1)))
+    array([1.])
+    """
+    return problem.f(x) + rho * algorithm.penalty(problem.gradient(x), noise)
