@@ -28,14 +28,15 @@ if TYPE_CHECKING:
         optimizers,
         plots,
         sam,
+        sde,
         sharpness,
         training,
     )
     from minisam.training import train
 
 _LATER = (
-    *("data", "equations", "experiments", "nn", "optimizers", "plots", "sam", "sharpness"),
-    "training",
+    *("data", "equations", "experiments", "nn", "optimizers", "plots", "sam", "sde"),
+    *("sharpness", "training"),
 )
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "optimizers",
     "plots",
     "sam",
+    "sde",
     "sharpness",
     "train",
     "training",

@@ -44,6 +44,7 @@ from minisam.sde.problems import (
 )
 from minisam.sde.roots import Clips, psd_root
 from minisam.sde.saddles import escape, sam_trap, usam_attracts
+from minisam.sde.settling import Stationary, stationary
 from minisam.sde.simulation import (
     Simulation,
     discrete,
@@ -70,6 +71,7 @@ __all__ = [
     "Network",
     "Problem",
     "Simulation",
+    "Stationary",
     "Streams",
     "Trajectory",
     "WeakError",
@@ -108,6 +110,7 @@ __all__ = [
     "simulate",
     "slope",
     "stability_limit",
+    "stationary",
     "step",
     "step_moments",
     "stopped",

@@ -121,6 +121,7 @@ def additive(algorithm: Algorithm, problem: Problem, noise: Gaussian, rho: float
     (array([[-1.5, -7.5]]), array([[1.5, 0. ],
            [0. , 2.5]]))
     """
+    noise.check(problem)
 
     def increment(x: Array, t: float, w: Array) -> Array:
         w = noise.spread(w)
@@ -164,6 +165,7 @@ def general(algorithm: Algorithm, problem: Problem, noise: Noise, rho: float = 0
     array([[2., 0.],
            [0., 4.]])
     """
+    noise.check(problem)
     clips = Clips()
 
     def increment(x: Array, t: float, w: Array) -> Array:
@@ -200,6 +202,7 @@ def step_moments(
     >>> step_moments(SAM, hill, noise, 0.1, np.zeros((1, 1))).covariance.round(4)
     array([[[-0.006]]])
     """
+    noise.check(problem)
     expand = _gaussian if isinstance(noise, Gaussian) else _batches
     return expand(algorithm, problem, noise, rho, x)  # type: ignore[arg-type]
 

@@ -74,7 +74,9 @@ class Network:
         return h
 
 
-def logistic(data: str = "breast-cancer", *, decay: float = 0.05) -> Problem:
+def logistic(
+    data: str = "breast-cancer", *, decay: float = 0.05, examples: int | None = None
+) -> Problem:
     """Make logistic regression with a penalty: mean log-loss + decay·‖x‖².
 
     Parameters
@@ -83,6 +85,8 @@ def logistic(data: str = "breast-cancer", *, decay: float = 0.05) -> Problem:
         569 examples of 30 features in 2 classes, or 150 of 4 in 3; standardised.
     decay : float
         Strength of the penalty, on all parameters.
+    examples : int, optional
+        How many to keep, drawn without regard to class; a multiple of a batch size. By default all.
 
     Returns
     -------
@@ -101,15 +105,21 @@ def logistic(data: str = "breast-cancer", *, decay: float = 0.05) -> Problem:
     >>> logistic().d, logistic("iris").d
     (31, 15)
     """
-    return _classifier("logistic regression", data, (), _linear, decay)
+    return _classifier("logistic regression", data, (), _linear, decay, examples)
 
 
-def deep_linear(data: str = "breast-cancer", *, hidden: int = 5, decay: float = 0.05) -> Problem:
+def deep_linear(
+    data: str = "breast-cancer",
+    *,
+    hidden: int = 5,
+    decay: float = 0.05,
+    examples: int | None = None,
+) -> Problem:
     """Make a linear network of two layers, with log-loss and a penalty.
 
     Parameters
     ----------
-    data, decay
+    data, decay, examples
         As for `logistic`.
     hidden : int
         Width of the hidden layer.
@@ -124,15 +134,21 @@ def deep_linear(data: str = "breast-cancer", *, hidden: int = 5, decay: float = 
     >>> deep_linear("iris").d
     43
     """
-    return _classifier("deep linear network", data, (hidden,), _linear, decay)
+    return _classifier("deep linear network", data, (hidden,), _linear, decay, examples)
 
 
-def deep_sigmoid(data: str = "breast-cancer", *, hidden: int = 5, decay: float = 0.05) -> Problem:
+def deep_sigmoid(
+    data: str = "breast-cancer",
+    *,
+    hidden: int = 5,
+    decay: float = 0.05,
+    examples: int | None = None,
+) -> Problem:
     """Make a sigmoid network of two layers, with log-loss and a penalty.
 
     Parameters
     ----------
-    data, decay
+    data, decay, examples
         As for `logistic`.
     hidden : int
         Width of the hidden layer.
@@ -147,7 +163,7 @@ def deep_sigmoid(data: str = "breast-cancer", *, hidden: int = 5, decay: float =
     >>> deep_sigmoid().d
     161
     """
-    return _classifier("deep sigmoid network", data, (hidden,), sigmoid, decay)
+    return _classifier("deep sigmoid network", data, (hidden,), sigmoid, decay, examples)
 
 
 def digits_mlp(examples: int = 200, *, hidden: int = 8, decay: float = 0.005) -> Problem:
@@ -156,7 +172,7 @@ def digits_mlp(examples: int = 200, *, hidden: int = 8, decay: float = 0.005) ->
     Parameters
     ----------
     examples : int
-        The first so many of 1,797.
+        How many to keep of 1,797.
     hidden : int
         Width of the hidden layer.
     decay : float
@@ -258,7 +274,7 @@ def _classifier(
     hidden: tuple[int, ...],
     activation: Activation,
     decay: float,
-    examples: int | None = None,
+    examples: int | None,
 ) -> Problem:
     inputs, labels = (part[:examples] for part in _table(data))
     classes = int(labels.max()) + 1
@@ -282,7 +298,7 @@ def _classifier(
 
 
 def _table(name: str) -> tuple[Array, NDArray[np.intp]]:
-    """Return a data set of scikit-learn, its features standardised, and its labels."""
+    """Return a data set of scikit-learn, shuffled: standardised features, and labels."""
     try:
         from sklearn import datasets
     except ImportError as error:
@@ -297,6 +313,8 @@ def _table(name: str) -> tuple[Array, NDArray[np.intp]]:
     if name not in loaders:
         raise ValueError(f"there is no data set {name!r}; choose from {', '.join(loaders)}.")
     inputs, labels = loaders[name](return_X_y=True)
+    order = np.random.default_rng(0).permutation(len(labels))  # iris is sorted by class
     deviation = inputs.std(axis=0)
     constant = deviation == 0  # some pixels of the digits
-    return (inputs - inputs.mean(axis=0)) / (deviation + constant), labels
+    inputs = (inputs - inputs.mean(axis=0)) / (deviation + constant)
+    return inputs[order], labels[order]

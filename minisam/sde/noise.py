@@ -98,6 +98,14 @@ class Gaussian:
             raise ValueError(f"sigma must be at least 0 and finite, got {sigma}.")
         return cls(sigma**2 * np.eye(d))
 
+    def check(self, problem: Problem) -> None:
+        """Raise ValueError unless it is noise of the problem's dimension."""
+        if self.d != problem.d:
+            raise ValueError(
+                f"the covariance is {self.d}×{self.d}, but {problem.name} has {problem.d} "
+                f"parameters. For equal noise in all use Gaussian.isotropic(sigma, {problem.d})."
+            )
+
     def spread(self, xi: Array) -> Array:
         """Return C^½ ξ for rows ξ."""
         if self.basis is None:
@@ -142,12 +150,21 @@ class MiniBatches:
     rows: NDArray[np.intp]
 
     def __post_init__(self) -> None:
-        counts = np.bincount(np.ravel(self.rows))
-        if np.ndim(self.rows) != 2 or counts.size == 0 or (counts != counts[0]).any():
+        counts = np.bincount(np.ravel(self.rows), minlength=1)
+        if np.ndim(self.rows) != 2 or counts.min() < max(1, counts.max()):
             raise ValueError(
                 f"rows of shape {np.shape(self.rows)} must be (batches, b), with every example in "
-                f"equally many batches; the counts go from {counts.min(initial=0)} to "
-                f"{counts.max(initial=0)}. Use all_batches or one_epoch."
+                f"equally many batches; the counts go from {counts.min()} to {counts.max()}. "
+                "Use all_batches or one_epoch."
+            )
+
+    def check(self, problem: Problem) -> None:
+        """Raise ValueError unless the batches are made of all the problem's examples."""
+        examples = int(self.rows.max()) + 1
+        if examples != problem.examples:
+            raise ValueError(
+                f"the batches are of {examples} examples, but {problem.name} has "
+                f"{problem.examples or 'none: it is no mean of losses. Use Gaussian noise'}."
             )
 
     def sample(self, streams: Streams, xi: Array) -> NDArray[np.intp]:

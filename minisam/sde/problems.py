@@ -72,6 +72,9 @@ class Problem:
                 "(2,), one value for each row. Did you mean np.sum(..., axis=1)?"
             )
 
+    def __repr__(self) -> str:
+        return f"Problem({self.name!r}, d={self.d})"
+
     @property
     def d(self) -> int:
         """Number of parameters."""
@@ -92,11 +95,7 @@ class Problem:
 
     def batch_losses(self, x: Array, rows: NDArray[np.intp]) -> Array:
         """Return the mean loss of every row's batch, (paths,)."""
-        if self.losses is None:
-            raise ValueError(
-                f"{self.name} is not a mean of losses, so it has no mini-batches. Use Gaussian "
-                "noise, or make it with finite_sum."
-            )
+        assert self.losses is not None  # `MiniBatches.check` has been here
         return np.mean(self.losses(x, rows), axis=1)
 
 

@@ -72,7 +72,9 @@ def psd_root(matrices: Array, clips: Clips | None = None) -> Array:
     Raises
     ------
     ValueError
-        A matrix is not symmetric, or not finite.
+        A matrix is not symmetric.
+    FloatingPointError
+        One is not finite.
 
     Examples
     --------
@@ -81,7 +83,9 @@ def psd_root(matrices: Array, clips: Clips | None = None) -> Array:
             [0.      , 3.      ]]])
     """
     gap = np.abs(matrices - np.swapaxes(matrices, -1, -2)).max()
-    if not gap <= 1e-8 * np.abs(matrices).max():  # written so that NaN is refused
+    if not np.isfinite(gap):
+        raise FloatingPointError("psd_root: a matrix is not finite. Lower eta, or raise substeps.")
+    if gap > 1e-8 * np.abs(matrices).max():
         raise ValueError(
             f"psd_root: a matrix differs from its transpose by {gap:.3g}; an asymmetric matrix has "
             "no such root. A covariance is S + Sᵀ, for example ΣH + HΣᵀ and not H(Σ + Σᵀ)."

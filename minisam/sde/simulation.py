@@ -26,7 +26,7 @@ from minisam.sde.problems import Problem
 from minisam.sde.streams import Streams, paths_per_block
 
 Process: TypeAlias = Callable[[Array, Any, Array], Array]
-"""``(x, γ, ξ) -> x`` one step of size η later. An algorithm uses γ; an SDE ξ, (substeps, paths, d)."""
+"""``(x, γ, ξ) -> x``, a step of size η later. Algorithms use γ, SDEs ξ of (substeps, paths, d)."""
 
 Observables: TypeAlias = Mapping[str, Callable[[Array], Array]]
 
@@ -54,7 +54,7 @@ def discrete(
     Raises
     ------
     ValueError
-        η or ρ is not positive and finite.
+        η or ρ is not positive and finite, or the noise is not for this problem.
 
     Warns
     -----
@@ -65,6 +65,7 @@ def discrete(
     --------
     See `simulate`.
     """
+    noise.check(problem)
     check_step(algorithm, problem, eta, rho)
 
     def process(x: Array, gamma: Any, xi: Array) -> Array:
@@ -267,7 +268,7 @@ def simulate(
     Raises
     ------
     ValueError
-        A number is below 1, or there is no process.
+        A number is below 1, there is no process, or the noise is not for this problem.
     FloatingPointError
         Paths left the range of floats.
 
@@ -300,6 +301,7 @@ def simulate(
             raise ValueError(f"simulate: {name} must be at least 1, got {value}.")
     if not processes:
         raise ValueError("simulate: give at least one process, from discrete or euler_maruyama.")
+    noise.check(problem)
     observe = observables(problem) if observe is None else observe
     block = paths_per_block(problem.d)
     if chunk is None:
@@ -311,14 +313,14 @@ def simulate(
     total = _Sums(0, np.zeros(shape), np.zeros((*shape, shape[-1])))
     pieces = [(first, min(chunk, paths - first)) for first in range(0, paths, chunk)]
     np.empty(2**21)  # freed at once, it teaches the allocator to keep smaller blocks: twice as fast
-    with ThreadPoolExecutor(threads or os.cpu_count()) as pool:
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool, np.errstate(all="ignore"):
         for sums in pool.map(run.chunk, *zip(*pieces, strict=True)):
             total = total.merged(sums)
             if tick is not None:
                 tick(sums.count)
-    if not np.isfinite(total.products).all():
-        bad = ~np.isfinite(total.products).all(axis=(1, 3))
-        k, process = (int(i) for i in np.argwhere(bad)[0])
+    variances = np.diagonal(total.products, axis1=2, axis2=3)
+    if not np.isfinite(variances).all():
+        k, _, process = (int(i) for i in np.argwhere(~np.isfinite(variances))[0])
         raise FloatingPointError(
             f"{[*processes][process]} on {problem.name}: paths have left the range of floats by "
             f"step {recorded[k]}. Lower eta (or rho), or raise substeps."
