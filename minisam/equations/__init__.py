@@ -18,8 +18,10 @@ from minisam.equations import (
     errors_blog,
     errors_notes,
     errors_posters,
+    errors_sde,
     gradient,
     objective,
+    sde,
 )
 from minisam.equations.entry import EXPOSED, Equation, Result
 
@@ -32,9 +34,11 @@ EQUATIONS: tuple[Equation, ...] = (
     *algorithm.EQUATIONS,
     *curvature.EQUATIONS,
     *bound.EQUATIONS,
+    *sde.EQUATIONS,
     *errors_notes.EQUATIONS,
     *errors_blog.EQUATIONS,
     *errors_posters.EQUATIONS,
+    *errors_sde.EQUATIONS,
 )
 """All entries, in the order of the derivation; the errors in the sources come last."""
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import minisam as ms
-from minisam import equations, nn, sam, sharpness
+from minisam import equations, nn, sam, sde, sharpness
 from minisam.autodiff.tensor import value_of
 from minisam.optimizers import SGD
 
@@ -276,6 +276,70 @@ def no_h(losses, w, rho, **options):
     return dataclasses.replace(found, terms=sharpness.Complexity(0.0, 0.0, 0.0))
 
 
+step_moments, plain_sde = sde.step_moments, sde.additive
+
+
+def descend_without_climbing(algorithm, gradient, full, x, eta, rho):
+    return x - eta * gradient(x)
+
+
+def climb_on_the_mean(algorithm, gradient, full, x, eta, rho):
+    climbed = x + rho * algorithm.direction(full(x), lambda: full(x))
+    return x - eta * gradient(climbed)
+
+
+def noise_before_curvature(algorithm, problem, noise, rho=0.0):
+    """S = C^½ (I + ρJH) instead of (I + ρHJ) C^½."""
+    right = plain_sde(algorithm, problem, noise, rho)
+
+    def increment(x, t, w):
+        s = np.swapaxes(right.diffusion(x), 1, 2)
+        return t * right.drift(x) + np.einsum("nij,nj->ni", s, w)
+
+    return sde.SDE(right.name, increment)
+
+
+def doubled_penalty(algorithm, problem, noise, rho, x):
+    return problem.f(x) + 2 * rho * algorithm.penalty(problem.gradient(x), noise)
+
+
+def direction_of_the_mean(g, v, noise):
+    return sde.DNSAM.expected(g, v, noise)
+
+
+def drift_only(algorithm, problem, noise, rho, x):
+    right, plain = (step_moments(algorithm, problem, noise, r, x) for r in (rho, 0.0))
+    return sde.Moments(right.drift, plain.covariance)
+
+
+def noise_only(algorithm, problem, noise, rho, x):
+    right, plain = (step_moments(algorithm, problem, noise, r, x) for r in (rho, 0.0))
+    return sde.Moments(plain.drift, right.covariance)
+
+
+sde_moments, sde_stationary = sde.sde_moments, sde.sde_stationary
+
+
+def sgd_moments(hessian, noise, start, *, eta, rho, steps):
+    return sde_moments(hessian, noise, start, eta=eta, rho=0.0, steps=steps)
+
+
+def sgd_noise_settling(hessian, noise, *, eta, rho):
+    return sde_stationary(hessian, noise, eta=eta, rho=rho, noise_rho=0.0)
+
+
+def steepest_saddle(hessian, rho):
+    return bool(rho * -np.linalg.eigvalsh(hessian)[0] > 1)
+
+
+def steepest_trap(hessian, rho):
+    return rho * -np.linalg.eigvalsh(hessian)[0]
+
+
+def limit_of_sgd(algorithm, curvature, rho=0.0):
+    return 2 / curvature
+
+
 MUTANTS = {
     power: (
         sam,
@@ -387,6 +451,37 @@ MUTANTS = {
     no_grid: (sharpness, "complexity", "last-step complexity-of-weights"),
     noise_of_the_radius: (sharpness, "noise_scale", "noise-in-the-ball complexity-of-weights"),
     no_h: (sharpness, "pac_bayes_bound", "blog-guarantee"),
+    descend_without_climbing: (
+        sde,
+        "step",
+        "sde-usam usam-diffusion dnsam-diffusion sam-modified-loss usam-with-batches "
+        "sam-with-batches usam-stability sde-poster-factors",
+    ),
+    climb_on_the_mean: (
+        sde,
+        "step",
+        "sde-usam usam-diffusion dnsam-diffusion sam-modified-loss usam-with-batches "
+        "sam-with-batches sde-poster-factors",
+    ),
+    noise_before_curvature: (sde, "additive", "usam-diffusion dnsam-diffusion"),
+    doubled_penalty: (sde, "modified_loss", "usam-modified-loss sam-modified-loss"),
+    direction_of_the_mean: (sde, "expected_direction", "stein-covariance sde-poster-factors"),
+    drift_only: (
+        sde,
+        "step_moments",
+        "sam-in-one-dimension usam-with-batches sam-with-batches sde-poster-factors "
+        "sde-poster-noise",
+    ),
+    noise_only: (
+        sde,
+        "step_moments",
+        "sam-in-one-dimension usam-with-batches sam-with-batches sde-poster-penalty",
+    ),
+    sgd_moments: (sde, "sde_moments", "usam-weak-order"),
+    sgd_noise_settling: (sde, "sde_stationary", "usam-stationary"),
+    steepest_saddle: (sde, "usam_attracts", "usam-saddles"),
+    steepest_trap: (sde, "sam_trap", "sam-saddles"),
+    limit_of_sgd: (sde, "stability_limit", "usam-stability"),
     stale_hvp: (ms, "hvp", "hessian-vector-product penalty-gradient first-order-is-penalty"),
     pushing: (ms, "vjp", "hessian-vector-product blog-vector-jacobian"),
 }
