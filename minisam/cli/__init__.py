@@ -1,4 +1,4 @@
-"""The command line: ``minisam train``, ``verify``, ``compare`` and ``figures``.
+"""The command line: ``minisam train``, ``verify``, ``compare``, ``figures`` and ``sde``.
 
 Results go to stdout; progress and errors go to stderr. Exit codes: 0 done, 1 failed (or an equation
 does not hold), 2 wrong arguments, 130 interrupted. A command is imported when it is called, so that
@@ -66,7 +66,14 @@ def _call(args: Namespace) -> int:
     except CheckpointError as error:
         hint = "On the command line, --no-resume overwrites it and --out names another folder."
         raise Refused(f"{who}: {error} {hint}", 1) from error
-    except (OSError, ImportError, DamagedFileError, DivergedError, NonFiniteError) as error:
+    except (
+        OSError,
+        ImportError,
+        DamagedFileError,
+        DivergedError,
+        NonFiniteError,
+        FloatingPointError,
+    ) as error:
         raise Refused(f"{who}: {error}", 1) from error
     except ValueError as error:
         raise Refused(f"{who}: {error} See '{who} --help'.", 2) from error

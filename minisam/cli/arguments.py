@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from minisam.cli.presets import TABLES
 
-COMMANDS = ("train", "verify", "compare", "figures")
+COMMANDS = ("train", "verify", "compare", "figures", "sde")
 DATA = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar10-16", "optdigits", "letter")
 DTYPES = ("float32", "float64")
 LEARNING_RATES = {"mlp": 0.1, "cnn": 0.02, "resnet": 0.02}
@@ -33,6 +33,11 @@ METHOD_OPTIONS: dict[str, tuple[type, str]] = {
 }
 """Of some methods, with their types; beside --rho and --p, which are of the ball."""
 SCHEDULES = ("cosine", "constant")
+PROBLEMS = (
+    *("quadratic", "quadratic-10", "saddle", "embedded-saddle", "wavy", "cosh", "two-wells"),
+    *("autoencoder", "teacher-student", "digits", "logistic", "logistic-iris", "deep-linear"),
+    *("deep-linear-iris", "deep-sigmoid", "deep-sigmoid-iris"),
+)
 FIGURES = ("gradient-norms", "normality", "decisions", "cost", "schematic")
 OUT = "folder of results; without it one in runs, named by the options"
 NOISE_KINDS = ("symmetric", "pair")
@@ -92,7 +97,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     args, rest = parser.parse_known_args(argv)
     who = f"minisam {args.command}"
     if rest:
-        names = vars(args).keys() - {"command", "equations", "figures", "table"}
+        names = vars(args).keys() - {"command", "equations", "figures", "table", "problem"}
         options = [f"--{name.replace('_', '-')}" for name in sorted(names)]
         word = rest[0].partition("=")[0]
         near = _nearest(word, options) if word.startswith("-") else ""
@@ -171,6 +176,9 @@ def _parser() -> _Parser:
     about = "Draw the figures of the sources, from networks trained for them."
     figures = commands.add_parser("figures", help=about, description=about, allow_abbrev=False)
     _figures_arguments(figures)
+    about = "Simulate an algorithm beside its SDE, and say how far apart they are."
+    sde = commands.add_parser("sde", help=about, description=about, allow_abbrev=False)
+    _sde_arguments(sde)
     return parser
 
 
@@ -257,6 +265,28 @@ def _optimizer_arguments(parser: _Parser) -> None:
     parser.choose("--schedule", "schedule", SCHEDULES)
     parser.add("--momentum", 0.9, "momentum of SGD")
     parser.add("--weight-decay", 5e-4, "weight decay of SGD")
+
+
+def _sde_arguments(sde: _Parser) -> None:
+    known = ", ".join(PROBLEMS)
+    sde.add_argument("problem", metavar="PROBLEM", type=_one_of("problem", PROBLEMS), help=known)
+    sde.choose("--method", "method", ("sam", "usam", "dnsam", "sgd"))
+    shown = ("paths", "weak", "stationary", "escape")
+    what = "means beside each other, weak orders, variances at fixed rho, or escape from a saddle"
+    what = f"{', '.join(shown)}: {what}"
+    sde.add("--experiment", shown[0], what, _one_of("experiment", shown), "NAME")
+    sde.add("--eta", 0.05, "step size; weak halves it three times")
+    sde.add("--rho", 0.1, "radius of the climb")
+    sde.add("--sigma", 0.5, "standard deviation of Gaussian noise in each gradient entry")
+    what = "draw batches of N examples instead of adding Gaussian noise"
+    sde.add("--batch", None, what, int, "N")
+    sde.add("--steps", 100, "steps of the algorithm", metavar="N")
+    sde.add("--paths", 1000, "how many times it is run", metavar="N")
+    sde.add("--substeps", 4, "Euler-Maruyama steps of the SDE in each step", metavar="N")
+    sde.add("--radius", 1.0, "escape: of the ball that paths leave")
+    sde.add("--seed", 0, "of the noise", _seed, "N")
+    sde.add("--out", "figures", "folder of the figure", metavar="DIR")
+    sde.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _one_of(kind: str, known: Sequence[str]) -> Callable[[str], str]:

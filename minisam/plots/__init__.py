@@ -15,6 +15,12 @@ from minisam.plots.normality import (
 )
 from minisam.plots.page import style
 from minisam.plots.schematic import Step, sam_step, schematic_figure
+from minisam.plots.sde import (
+    escape_figure,
+    paths_figure,
+    stationary_figure,
+    weak_error_figure,
+)
 from minisam.plots.training import training_figure
 
 __all__ = [
@@ -26,15 +32,19 @@ __all__ = [
     "costs",
     "decisions_figure",
     "epoch_means",
+    "escape_figure",
     "gradient_norms_figure",
     "normality_figure",
     "normality_test",
     "pareto_front",
+    "paths_figure",
     "quantiles",
     "sam_step",
     "schematic_figure",
     "squared_norms",
+    "stationary_figure",
     "style",
     "threshold",
     "training_figure",
+    "weak_error_figure",
 ]

@@ -13,7 +13,16 @@ from minisam.sde.algorithms import (
 )
 from minisam.sde.comparison import compare, relative_error
 from minisam.sde.directions import expected_direction, expected_norm
-from minisam.sde.models import SDE, Moments, additive, combine, general, modified_loss, step_moments
+from minisam.sde.models import (
+    SDE,
+    Moments,
+    additive,
+    combine,
+    general,
+    model,
+    modified_loss,
+    step_moments,
+)
 from minisam.sde.moments import (
     Trajectory,
     discrete_moments,
@@ -96,6 +105,7 @@ __all__ = [
     "general",
     "linear_autoencoder",
     "logistic",
+    "model",
     "modified_loss",
     "observables",
     "one_epoch",

@@ -7,8 +7,8 @@ import numpy as np
 
 from minisam.arrays import Array
 from minisam.sde.algorithms import SGD, Algorithm
-from minisam.sde.models import SDE, additive, general
-from minisam.sde.noise import Gaussian, Noise
+from minisam.sde.models import SDE, model
+from minisam.sde.noise import Noise
 from minisam.sde.problems import Problem
 from minisam.sde.simulation import Simulation, discrete, euler_maruyama, observables, simulate
 
@@ -35,7 +35,7 @@ def compare(
     Parameters
     ----------
     algorithm, problem, noise
-        What is compared. The model is `additive` for Gaussian noise and `general` for mini-batches.
+        What is compared; the SDE is `model`'s.
     eta, rho : float
         Step size and radius.
     steps, paths, substeps, every, seed, tick
@@ -46,13 +46,13 @@ def compare(
     runs : Simulation
         Processes are named as the algorithm and the SDEs are, for example ``"SAM"``, ``"SAM SDE"``
         and ``"SGD SDE"``; observed are f, ‖x‖, ‖∇f‖ and the sum of the last two.
-    model : SDE
+    own : SDE
         The algorithm's, with its ``clips``.
 
     Examples
     --------
-    >>> from minisam.sde import SAM, wavy
-    >>> runs, model = compare(
+    >>> from minisam.sde import SAM, Gaussian, wavy
+    >>> runs, own = compare(
     ...     SAM, wavy(), Gaussian([[0.04]]), eta=0.05, rho=0.2, steps=20, paths=2000
     ... )
     >>> runs.processes
@@ -60,15 +60,12 @@ def compare(
     >>> bool(relative_error(runs, "SAM", "SAM SDE")[0] < relative_error(runs, "SAM", "SGD SDE")[0])
     True
     """
-    build: Any = additive if isinstance(noise, Gaussian) else general
-    model: SDE = build(algorithm, problem, noise, rho)
+    own, plain = model(algorithm, problem, noise, rho), model(SGD, problem, noise)
     processes = {
         algorithm.name: discrete(algorithm, problem, noise, eta, rho),
-        model.name: euler_maruyama(model, eta),
+        own.name: euler_maruyama(own, eta),
+        plain.name: euler_maruyama(plain, eta),  # for SGD the same once more
     }
-    if algorithm is not SGD:
-        plain = build(SGD, problem, noise)
-        processes[plain.name] = euler_maruyama(plain, eta)
     seen = observables(problem)
 
     def size(x: Array) -> Array:
@@ -86,7 +83,7 @@ def compare(
         seed=seed,
         tick=tick,
     )
-    return runs, model
+    return runs, own
 
 
 def relative_error(runs: Simulation, algorithm: str, model: str) -> tuple[float, float]:

@@ -175,6 +175,31 @@ def general(algorithm: Algorithm, problem: Problem, noise: Noise, rho: float = 0
     return SDE(f"{algorithm.name} SDE", increment, clips)
 
 
+def model(algorithm: Algorithm, problem: Problem, noise: Noise, rho: float = 0.0) -> SDE:
+    """Return the SDE of an algorithm: `additive` for Gaussian noise, `general` for mini-batches.
+
+    Parameters
+    ----------
+    algorithm, problem, noise, rho
+        As for `general`.
+
+    Returns
+    -------
+    SDE
+        The best that is known for this noise.
+
+    Examples
+    --------
+    >>> from minisam.sde.algorithms import SAM
+    >>> from minisam.sde.problems import cosh
+    >>> model(SAM, cosh(), Gaussian([[1.0]]), 0.1).name
+    'SAM SDE'
+    """
+    if isinstance(noise, Gaussian):
+        return additive(algorithm, problem, noise, rho)
+    return general(algorithm, problem, noise, rho)
+
+
 def step_moments(
     algorithm: Algorithm, problem: Problem, noise: Noise, rho: float, x: Array
 ) -> Moments:

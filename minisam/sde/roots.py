@@ -9,7 +9,7 @@ ROUNDING = 1e-12
 
 
 class Clips:
-    """How often a matrix had a negative eigenvalue, and the most negative one.
+    """How often a matrix had a negative eigenvalue, and the extreme eigenvalues of all.
 
     A covariance that is only right to first order in ρ, such as SAM's, can be indefinite.
 
@@ -18,36 +18,42 @@ class Clips:
     >>> clips = Clips()
     >>> _ = psd_root(np.diag([4.0, -1.0])[None], clips)
     >>> clips
-    1 of 1 matrices clipped, the lowest eigenvalue is -1
+    1 of 1 matrices clipped; eigenvalues go from -1 to 4
     """
 
     def __init__(self) -> None:
-        self._seen: list[tuple[int, int, float]] = []  # an append is safe among threads
+        self._seen: list[tuple[int, int, float, float]] = []  # an append is safe among threads
 
     def add(self, lowest: Array, highest: Array) -> None:
         """Count matrices by their lowest and highest eigenvalues."""
         clipped = lowest < -ROUNDING * np.maximum(highest, 0)
-        self._seen.append((int(clipped.sum()), lowest.size, float(lowest.min())))
+        extremes = float(lowest.min()), float(highest.max())
+        self._seen.append((int(clipped.sum()), lowest.size, *extremes))
 
     @property
     def clipped(self) -> int:
         """How many had a negative eigenvalue."""
-        return sum(clipped for clipped, _, _ in self._seen)
+        return sum(clipped for clipped, *_ in self._seen)
 
     @property
     def total(self) -> int:
         """How many there were."""
-        return sum(total for _, total, _ in self._seen)
+        return sum(total for _, total, *_ in self._seen)
 
     @property
     def lowest(self) -> float:
         """The lowest eigenvalue of all."""
-        return min((lowest for _, _, lowest in self._seen), default=np.inf)
+        return min((lowest for _, _, lowest, _ in self._seen), default=np.inf)
+
+    @property
+    def highest(self) -> float:
+        """The highest."""
+        return max((highest for *_, highest in self._seen), default=-np.inf)
 
     def __repr__(self) -> str:
         return (
-            f"{self.clipped:,} of {self.total:,} matrices clipped, the lowest eigenvalue is "
-            f"{self.lowest:.3g}"
+            f"{self.clipped:,} of {self.total:,} matrices clipped; eigenvalues go from "
+            f"{self.lowest:.3g} to {self.highest:.3g}"
         )
 
 

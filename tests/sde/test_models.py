@@ -247,6 +247,7 @@ def test_negative_eigenvalues_are_clipped_and_counted():
     np.testing.assert_allclose(root[1] @ root[1], q * [0, 0, 4] @ q.T, atol=1e-7)
     sde.psd_root(np.array([[[-3.0]], [[2.0]]]), clips)
     assert (clips.clipped, clips.total, clips.lowest) == (2, 5, -3.0)
+    assert repr(clips) == "2 of 5 matrices clipped; eigenvalues go from -3 to 4"
     with pytest.raises(FloatingPointError, match="not finite"):
         sde.psd_root(np.full((1, 2, 2), np.nan))
 

@@ -1,0 +1,213 @@
+"""Figures of the SDE models: paths, weak errors, where they settle, and who leaves a saddle."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from minisam.plots.page import write
+from minisam.sde import Simulation, Stationary, WeakError
+
+WIDE = (7.2, 3.6)
+"""Inches: room for a legend beside the axes."""
+
+
+def paths_figure(
+    runs: Simulation,
+    eta: float,
+    observables: Sequence[str],
+    path: str | os.PathLike[str],
+    *,
+    title: str = "",
+) -> tuple[Path, Path]:
+    """Draw means against time, and one standard deviation of the first process as a band.
+
+    Parameters
+    ----------
+    runs : Simulation
+        From `minisam.sde.compare`: an algorithm beside its SDEs.
+    eta : float
+        Step size; step k is at time kη.
+    observables : sequence of str
+        Which, a panel for each.
+    path : path
+        Where; its suffix is replaced by ``.png`` and ``.svg``.
+    title : str
+        Above the panels.
+
+    Returns
+    -------
+    png, svg : pathlib.Path
+        The two files.
+
+    Raises
+    ------
+    ImportError
+        Matplotlib is not installed.
+    OSError
+        The files cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from minisam.sde import SAM, Gaussian, compare, wavy
+    >>> runs, _ = compare(SAM, wavy(), Gaussian([[0.1]]), eta=0.1, rho=0.1, steps=5, paths=50)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [file.name for file in paths_figure(runs, 0.1, ["f", "‖x‖"], f"{folder}/p")]
+    ['p.png', 'p.svg']
+    """
+
+    def draw(figure: Any) -> None:
+        panels = figure.subplots(1, len(observables), squeeze=False)[0]
+        time = eta * runs.steps
+        for axes, observable in zip(panels, observables, strict=True):
+            lines = [
+                axes.plot(time, runs.mean(process, observable), label=process)[0]
+                for process in runs.processes
+            ]
+            # Those of the models would lie on it.
+            mean = runs.mean(runs.processes[0], observable)
+            spread = runs.std(runs.processes[0], observable)
+            colour = lines[0].get_color()
+            axes.fill_between(
+                time, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0
+            )
+            axes.set_xlabel("time (steps × η)")
+            axes.set_ylabel(f"mean of {observable}")
+        panels[0].legend()
+        figure.suptitle(title)
+
+    return write(path, draw, (3.6 * len(observables), 3.4))
+
+
+def weak_error_figure(
+    found: WeakError, path: str | os.PathLike[str], *, title: str = ""
+) -> tuple[Path, Path]:
+    """Draw weak errors against η, both logarithmic, with four standard errors and slopes.
+
+    Parameters
+    ----------
+    found : WeakError
+        From `minisam.sde.weak_error`.
+    path, title
+        As for `paths_figure`.
+
+    Returns
+    -------
+    png, svg : pathlib.Path
+        The two files.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> found = WeakError(
+    ...     np.array([0.1, 0.05]),
+    ...     {"SAM SDE": np.array([0.02, 0.01])},
+    ...     {"SAM SDE": np.array([0.001, 0.001])},
+    ... )
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [file.name for file in weak_error_figure(found, f"{folder}/weak")]
+    ['weak.png', 'weak.svg']
+    """
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        axes.set_xscale("log", base=2)
+        axes.set_yscale("log")
+        for model, errors in found.errors.items():
+            order, uncertain = found.slope(model)
+            label = f"{model}: slope {order:.2f} ± {uncertain:.2f}"
+            bars = 4 * found.standard_errors[model]
+            axes.errorbar(found.etas, errors, bars, label=label, marker="o", capsize=2)
+        axes.set_xticks(found.etas, [f"{eta:g}" for eta in found.etas])
+        axes.set_xlabel("step size η")
+        axes.set_ylabel("weak error, largest over all steps")
+        _page(figure, title)
+
+    return write(path, draw, WIDE)
+
+
+def stationary_figure(
+    found: Stationary, path: str | os.PathLike[str], *, title: str = ""
+) -> tuple[Path, Path]:
+    """Draw what each model makes of the long-run mean, relative to the algorithm's, against ρ.
+
+    Parameters
+    ----------
+    found : Stationary
+        From `minisam.sde.stationary`.
+    path, title
+        As for `paths_figure`.
+
+    Returns
+    -------
+    png, svg : pathlib.Path
+        The two files.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> one = {"SAM SDE": np.array([0.99, 0.97])}
+    >>> found = Stationary(np.array([0.1, 0.2]), one, one, one, {"SAM SDE": np.zeros(2)})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [file.name for file in stationary_figure(found, f"{folder}/settled")]
+    ['settled.png', 'settled.svg']
+    """
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for model, ratios in found.ratios.items():
+            bars = 4 * found.ratio_errors[model]
+            axes.errorbar(found.rhos, ratios, bars, label=model, marker="o", capsize=2)
+        axes.axhline(1, color="0.6", linestyle="-", linewidth=1, zorder=0)
+        axes.set_xlabel("radius ρ")
+        axes.set_ylabel("long-run mean, model / algorithm")
+        _page(figure, title)
+
+    return write(path, draw, WIDE)
+
+
+def escape_figure(
+    runs: Simulation, eta: float, path: str | os.PathLike[str], *, title: str = ""
+) -> tuple[Path, Path]:
+    """Draw the fraction of paths that has not yet left the ball around a saddle, against time.
+
+    Parameters
+    ----------
+    runs : Simulation
+        From `minisam.sde.escape`.
+    eta, path, title
+        As for `paths_figure`.
+
+    Returns
+    -------
+    png, svg : pathlib.Path
+        The two files.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from minisam.sde import Gaussian, escape, saddle
+    >>> noise = Gaussian.isotropic(0.1, 2)
+    >>> runs = escape(saddle(), noise, eta=0.1, rho=0.1, radius=1.0, steps=5, paths=20)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [file.name for file in escape_figure(runs, 0.1, f"{folder}/escape")]
+    ['escape.png', 'escape.svg']
+    """
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for process in runs.processes:
+            axes.plot(eta * runs.steps, runs.mean(process, "inside"), label=process)
+        axes.set_xlabel("time (steps × η)")
+        axes.set_ylabel("fraction of paths still inside")
+        axes.set_ylim(-0.02, 1.02)
+        _page(figure, title)
+
+    return write(path, draw, WIDE)
+
+
+def _page(figure: Any, title: str) -> None:
+    """Put the legend beside the axes, where it lies on no curve."""
+    figure.axes[0].set_title(title)
+    figure.legend(loc="outside right upper")

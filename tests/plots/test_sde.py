@@ -1,0 +1,68 @@
+"""Figures of the SDE models show the numbers that were found, legibly."""
+
+import numpy as np
+import pytest
+
+from minisam import sde
+from minisam.plots import escape_figure, paths_figure, stationary_figure, weak_error_figure
+
+TITLE = "SAM on something: η = 0.05, ρ = 0.1, σ = 0.5,\n1,500 steps, 20,000 paths, seed 0"
+
+
+@pytest.fixture(scope="module")
+def runs():
+    noise = sde.Gaussian([[0.1]])
+    found, _ = sde.compare(sde.SAM, sde.wavy(), noise, eta=0.1, rho=0.2, steps=6, paths=40, every=2)
+    return found
+
+
+def test_paths_are_means_and_their_band_a_standard_deviation(runs, tmp_path, drawn, legible):
+    paths_figure(runs, 0.1, ["f", "‖x‖"], tmp_path / "f", title=TITLE)
+    for axes, observable in zip(drawn[0].axes, ["f", "‖x‖"], strict=True):
+        assert [line.get_label() for line in axes.lines] == ["SAM", "SAM SDE", "SGD SDE"]
+        for line, process in zip(axes.lines, runs.processes, strict=True):
+            np.testing.assert_allclose(line.get_xdata(), [0, 0.2, 0.4, 0.6])
+            np.testing.assert_array_equal(line.get_ydata(), runs.mean(process, observable))
+        band = axes.collections[0].get_paths()[0].vertices
+        mean, spread = runs.mean("SAM", observable)[-1], runs.std("SAM", observable)[-1]
+        ends = {round(y, 9) for x, y in band if x == pytest.approx(0.6)}
+        assert ends == {round(mean - spread, 9), round(mean + spread, 9)}
+        assert axes.get_ylabel() == f"mean of {observable}"
+    assert TITLE in legible(drawn[0])
+
+
+def test_weak_errors_with_their_slopes(tmp_path, drawn, legible):
+    etas = np.array([0.1, 0.05, 0.025])
+    errors = {"SAM SDE": etas, "SGD SDE": np.sqrt(etas)}
+    standard = {name: 0.01 * error for name, error in errors.items()}
+    weak_error_figure(sde.WeakError(etas, errors, standard), tmp_path / "f", title=TITLE)
+    (axes,) = drawn[0].axes
+    for line, error in zip(axes.lines[::3], errors.values(), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), np.transpose([etas, error]))
+    low, high = axes.lines[1].get_ydata(), axes.lines[2].get_ydata()
+    np.testing.assert_allclose(high - low, 8 * standard["SAM SDE"])
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    texts = legible(drawn[0])
+    assert {TITLE, "SAM SDE: slope 1.00 ± 0.01", "SGD SDE: slope 0.50 ± 0.01"} <= texts
+
+
+def test_stationary_ratios(tmp_path, drawn, legible):
+    rhos, ratios = np.array([0.1, 0.2]), {"SAM SDE": np.array([1.0, 0.99])}
+    found = sde.Stationary(rhos, ratios, ratios, ratios, {"SAM SDE": np.full(2, 0.01)})
+    stationary_figure(found, tmp_path / "f", title=TITLE)
+    (axes,) = drawn[0].axes
+    np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0.1, 1.0], [0.2, 0.99]])
+    np.testing.assert_array_equal(axes.lines[-1].get_ydata(), [1, 1])
+    assert {TITLE, "SAM SDE", "radius ρ"} <= legible(drawn[0])
+
+
+def test_escape_curves(tmp_path, drawn, legible):
+    noise = sde.Gaussian.isotropic(0.3, 2)
+    left = sde.escape(sde.saddle(), noise, eta=0.1, rho=0.5, radius=1.0, steps=50, paths=30)
+    escape_figure(left, 0.1, tmp_path / "f", title=TITLE)
+    (axes,) = drawn[0].axes
+    for line, name in zip(axes.lines, ["SGD", "USAM", "DNSAM", "SAM"], strict=True):
+        assert line.get_label() == name
+        np.testing.assert_array_equal(line.get_ydata(), left.mean(name, "inside"))
+        assert line.get_xdata()[-1] == pytest.approx(5.0)
+    assert {TITLE, "DNSAM"} <= legible(drawn[0])
