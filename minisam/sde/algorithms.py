@@ -7,6 +7,8 @@ Each step is ``x - η ∇f_γ(x + ρ v)``, with one γ for both gradients (SDE p
     DNSAM  v = ∇f_γ(x) / ‖∇f(x)‖
     SAM    v = ∇f_γ(x) / ‖∇f_γ(x)‖
 
+DNSAM divides noise by a gradient that has none: where ∇f crosses 0 its steps have no second moment.
+
 What the SDEs need of them, for ∇f_γ = ∇f + Z with Gaussian Z, is v's mean m(∇f) and its mean
 Jacobian J = E ∂v/∂Z. The mean is a gradient, m = ∇N, so the drift is that of f̃ = f + ρ N(∇f).
 """

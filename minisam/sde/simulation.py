@@ -305,7 +305,7 @@ def simulate(
     observe = observables(problem) if observe is None else observe
     block = paths_per_block(problem.d)
     if chunk is None:
-        chunk = CHUNK // max(problem.width, problem.d * substeps)
+        chunk = CHUNK // problem.width
     chunk = max(1, chunk // block) * block
     recorded = np.array(sorted({*range(0, steps, every), steps}))
     shape = (len(recorded), len(observe), len(processes))
