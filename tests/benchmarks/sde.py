@@ -2,9 +2,9 @@
 
 A million one-dimensional paths for a thousand steps, by the cheapest and the dearest algorithm and
 by their SDEs; then a tenth of the paths, and a tenth of the steps: the cost of a path's step should
-not depend on either. Times are wall-clock seconds on all cores; in brackets processor time per path and
-step in nanoseconds, over the cores: what the wall clock would show on a machine with nothing else
-to do.
+not depend on either. Times are wall-clock seconds on all cores; in brackets processor time per path
+and step in nanoseconds, over the cores: what the wall clock would show on a machine with nothing
+else to do.
 """
 
 import os
