@@ -236,7 +236,7 @@ def strip(cell):
 
 def test_a_killed_command_goes_on_to_the_same_results(capfd):
     """SIGKILL while cells are trained: nothing of Python's runs, the file may be torn."""
-    long = [*SMALL, "--seeds", "4", "--epochs", "100"]
+    long = [*SMALL, "--seeds", "4", "--epochs", "40"]
     process = subprocess.Popen(
         [sys.executable, "-m", "minisam", *long, "--out", "o", "--jobs", "2"],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -303,7 +303,7 @@ def test_ctrl_c_keeps_what_is_finished_and_says_how_to_go_on(monkeypatch, capsys
 
 
 def test_ctrl_c_in_a_terminal_reaches_all_processes():
-    long = [*SMALL, "--seeds", "40", "--epochs", "300", "--out", "o", "--jobs", "2"]
+    long = [*SMALL, "--seeds", "40", "--epochs", "60", "--out", "o", "--jobs", "2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "minisam", *long],
         env=os.environ | {"PYTHONPATH": str(ROOT)},

@@ -75,5 +75,9 @@ def connected(address: str) -> Iterator[None]:
         try:
             with parallel_config(_Backend(client=client)):
                 yield
-        except (KilledWorker, FutureCancelledError) as error:
-            raise WorkersLostError(f"the cluster has given up: {error}") from error
+        except KilledWorker as error:
+            raise WorkersLostError(
+                "every worker that some run was sent to has died; its log may say of what"
+            ) from error
+        except FutureCancelledError as error:
+            raise WorkersLostError(f"the scheduler at {address} is gone") from error

@@ -32,7 +32,7 @@ def until(condition, seconds=60):
 
 @contextmanager
 def dask(folder, workers, **settings):
-    """Start a scheduler and workers as processes; give its address and the workers."""
+    """Start a scheduler and workers as processes; give its address, and them in this order."""
     env = os.environ | {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1"} | settings
     file, processes = folder / "scheduler.json", []
 
@@ -49,7 +49,7 @@ def dask(folder, workers, **settings):
             start("worker", "--nthreads", "1", "--no-nanny", "--local-directory", str(folder))
         until(lambda: all("Registered to" in p.read_text() for p in folder.glob("worker*.log")))
         address = json.loads(until(lambda: file.exists() and file.read_text()))["address"]
-        yield address, processes[1:]
+        yield address, processes
     finally:
         for process in processes:
             process.kill()
@@ -68,14 +68,14 @@ def cells(file):
 def test_a_worker_is_killed_and_nothing_is_lost(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     grid = ["compare", "--methods", "erm,aesam", "--seeds", "5", "--noise", "0.2"]
-    grid += ["--train", "300", "--epochs", "100", "--hidden", "32"]
-    with dask(tmp_path, 2) as (address, workers):
+    grid += ["--train", "300", "--epochs", "60", "--hidden", "32"]
+    with dask(tmp_path, 2) as (address, (_, worker, _)):
         command = [sys.executable, "-m", "minisam", *grid, "--out", "far", "--cluster", address]
         env = os.environ | {"PYTHONPATH": str(ROOT)}
         run = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
         file = Path("far/cells.jsonl")
         until(lambda: (file.exists() and len(cells(file)) >= 2) or run.poll() is not None)
-        workers[0].kill()  # it is at a cell: each worker has been at one since the start
+        worker.kill()  # it is at a cell: each worker has been at one since the start
         assert len(cells(file)) < 9
         _, said = run.communicate(timeout=120)
     assert run.returncode == 0, said
@@ -91,27 +91,30 @@ def test_a_cluster_of_one_core_is_used_and_its_errors_come_back(experiment, tmp_
         raise ValueError(f"process {os.getpid()}")
 
     failing = dataclasses.replace(experiment, load=load)
-    with dask(tmp_path, 1) as (address, (worker,)):
+    with dask(tmp_path, 1) as (address, (_, worker)):
         with pytest.raises(ValueError, match=f"process {worker.pid}$"):
             list(run_cells(failing, [Cell(ms.sam.ERM(), 0)], cluster=address))
         done = list(run_cells(experiment, grid([ms.sam.ERM()], [0, 1], [0]), cluster=address))
         assert sorted(cell.seed for cell, _ in done) == [0, 1]
 
 
-def test_a_cell_that_kills_its_workers_is_not_waited_for(experiment, tmp_path):
-    me = os.getpid()
-
-    def load(seed):
-        assert os.getpid() != me
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    deadly = dataclasses.replace(experiment, load=load)
+@pytest.mark.parametrize(
+    ("victim", "message"),
+    [("worker", "every worker that some run was sent to has died"), ("scheduler", "is gone")],
+)
+def test_what_cannot_be_run_is_not_waited_for(victim, message, experiment, tmp_path, monkeypatch):
+    monkeypatch.setattr(cluster, "PATIENCE", 2.0)
     failures = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
-    with (
-        dask(tmp_path, 1, **failures) as (address, _),
-        pytest.raises(WorkersLostError, match="the cluster has given up"),
-    ):
-        list(run_cells(deadly, [Cell(ms.sam.ERM(), 0)], cluster=address))
+    with dask(tmp_path, 1, **failures) as (address, (scheduler, worker)):
+        pid = {"worker": worker, "scheduler": scheduler}[victim].pid
+
+        def load(seed):
+            os.kill(pid, signal.SIGKILL)
+            time.sleep(60)
+
+        deadly = dataclasses.replace(experiment, load=load)
+        with pytest.raises(WorkersLostError, match=message):
+            list(run_cells(deadly, [Cell(ms.sam.ERM(), 0)], cluster=address))
 
 
 def test_a_scheduler_without_workers_is_told_from_none(experiment, tmp_path, monkeypatch):
