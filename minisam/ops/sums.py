@@ -12,6 +12,7 @@ import numpy as np
 
 from minisam.arrays import Array
 from minisam.autodiff.primitive import Params, primitive
+from minisam.autodiff.tensor import Tensor
 from minisam.autodiff.transforms import jvp, vjp
 
 Summand: TypeAlias = Callable[..., Array]
@@ -21,6 +22,11 @@ def _add(*args: Array, functions: Sequence[Summand]) -> Array:
     total = functions[0](*args)
     for f in functions[1:]:
         total = total + f(*args)
+    if type(total) is Tensor:  # of a differentiation outside, which would not be recorded
+        raise TypeError(
+            "sum_of: a summand depends on a Tensor that is not among its arguments, and would be "
+            "differentiated wrongly. Make it an argument of all summands, or use a plain sum."
+        )
     return total
 
 

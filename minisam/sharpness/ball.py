@@ -131,8 +131,8 @@ def ball_maximum(
     for the linearised loss: so it is for p other than 1, 2 and inf, whose projection no formula
     gives (the method of Frank & Wolfe 1956).
 
-    The first start is SAM's ε̂ (w itself where ε̂ leads down), so that the result is never below
-    `one_step`; the others are drawn uniformly from the ball. The best objective is kept.
+    The first start is SAM's ε̂, so that the result is never below `one_step`; the others are drawn
+    uniformly from the ball. The best objective is kept.
 
     Parameters
     ----------
@@ -199,14 +199,10 @@ def ball_maximum(
         return float(found) - float(value), scale * g
 
     rng = np.random.default_rng(seed)
-    origin = np.zeros_like(w)
     noise = ROUNDING * float(np.finfo(w.dtype).eps) * abs(float(value))
-    climbed = [(0.0, origin, float((g * first).sum()))]
+    climbed = [(0.0, np.zeros_like(w), float((g * first).sum()))]
     for i in with_progress(range(restarts + 1), restarts + 1, "ball", progress, "start"):
-        if i:
-            e = _uniform(rng, w, rho, p)
-        else:
-            e = epsilon_hat(scale * g, rho, p) if loss(w + first) > value else origin
+        e = _uniform(rng, w, rho, p) if i else epsilon_hat(scale * g, rho, p)
         climbed.append(_climb(rise, e, rho, p, steps, tol, noise))
     best, e, gap = max(climbed, key=lambda found: found[0])
     starts = tuple(found[0] for found in climbed[1:])

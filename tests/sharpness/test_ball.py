@@ -288,8 +288,10 @@ def test_at_a_maximum_it_is_zero():
     found = ball_maximum(lambda w: -np.sum(w**2), np.zeros(3), 0.1)
     assert found.value == 0
     np.testing.assert_array_equal(found.epsilon, 0)
-    cliff = ball_maximum(lambda w: -np.sum(w**2) + 1e-9 * w[0], np.zeros(3), 0.1, restarts=0)
-    assert 0 < cliff.value <= 0.25e-18 * (1 + 1e-6), "ε̂ leads far down here, and is not used"
+    steep = 10.0 ** np.arange(6)
+    ridge = ball_maximum(lambda w: 1e-9 * w.sum() - steep @ w**2, np.zeros(6), 0.1, steps=1)
+    assert max(ridge.starts) < 0 == ridge.value, "every start is far down here, and one step short"
+    np.testing.assert_array_equal(ridge.epsilon, 0)
 
 
 def test_a_seed_decides():
@@ -302,7 +304,10 @@ def test_a_seed_decides():
 
 
 def test_random_starts_are_uniform_in_the_ball():
-    """‖ε‖ <= r has the probability (r/ρ)^d; z-scores of fixed seed, 4000 draws."""
+    """‖ε‖ <= r has the probability (r/ρ)^d; z-scores of fixed seed, 4000 draws.
+
+    The shares |ε_i|^p / ‖ε‖^p are Dirichlet(1/p, …) distributed; checked by their second moment.
+    """
     from minisam.sharpness.ball import _uniform
 
     for p in EXPONENTS:
@@ -315,6 +320,13 @@ def test_random_starts_are_uniform_in_the_ball():
             z = (np.mean(lengths <= r) - chance) / np.sqrt(chance * (1 - chance) / 4000)
             assert abs(z) < 4
         assert np.all(np.abs(draws.mean(axis=0)) < 4 * 2 / np.sqrt(4000))
+        if p < INF:
+            squares = (np.abs(draws[:, 0]) / lengths) ** (2 * p)
+            exact = (1 / p) * (1 / p + 1) / ((3 / p) * (3 / p + 1))
+        else:
+            squares, exact = draws[:, 0] ** 2, 4 / 3
+        z = (squares.mean() - exact) / squares.std() * np.sqrt(4000)
+        assert abs(z) < 4
 
 
 def test_gradients_are_counted():

@@ -184,6 +184,12 @@ def test_the_rise_of_a_quadratic():
     assert abs(whole.value - exact) < 4 * whole.error
 
 
+def test_a_slope_is_no_rise():
+    found = noise_rise(lambda w: 0.5 + 0.01 * w[:1] * np.ones(9), np.zeros(2), 0.3, pairs=5)
+    assert abs(found.value) < 1e-15
+    assert found.error < 1e-15
+
+
 def test_the_verdict():
     x = np.random.default_rng(0).normal(size=(500, 2))
 

@@ -19,6 +19,7 @@ from minisam.sharpness import (
     top_eigenvectors,
     two_wells,
 )
+from tests.sam.kin import trajectory
 from tests.sharpness.problems import NETWORKS, network, rotated
 
 # Slices.
@@ -262,5 +263,8 @@ def test_descend_keeps_every_point_and_every_state():
         w = w - 0.1 * v
     mean = descend(lambda w: 2 * w**2, start, ERM(), SGD(0.1, momentum=0.5), 3)
     np.testing.assert_allclose(mean, found, rtol=1e-12)
+    for method in (ms.sam.MSAM(0.1), ms.sam.LookSAM(0.1, k=3)):
+        last, _ = trajectory(method, [lambda w: w**4] * 6, start)
+        np.testing.assert_allclose(descend(lambda w: w**4, start, method, SGD(0.1), 6)[-1], last)
     drawn = descend(lambda w: np.sum(w**2), start, ms.sam.SSSAM(0.1), SGD(0.1), 5, seed=1)
     assert drawn.shape == (6, 2)

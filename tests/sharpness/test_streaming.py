@@ -120,6 +120,17 @@ def test_one_function_is_one_part():
     assert float(streamed(lambda w: w**2)(np.array([1.0, 3.0]))) == 5
 
 
+def test_a_part_that_hides_a_variable_is_refused():
+    """∂²L/∂a∂w through a closure: the engine could not see a, so it has to say so."""
+
+    def slope(a):
+        return ms.grad(streamed([lambda w: a * w**2]))(np.array([3.0]))[0]
+
+    assert slope(2.0) == 12
+    with pytest.raises(TypeError, match="a summand depends on a Tensor that is not among its arg"):
+        ms.grad(slope)(2.0)
+
+
 def test_bad_input():
     model = ms.nn.mlp([3, 2])
     with pytest.raises(ValueError, match="there are no losses"):
