@@ -3,6 +3,7 @@
 Use the style sheet for your own with ``plt.style.use(minisam.plots.style)``.
 """
 
+from minisam.plots.bound import bound_figure
 from minisam.plots.cost import Cost, cost_figure, costs, pareto_front
 from minisam.plots.decisions import climbed_fraction, decisions_figure, threshold
 from minisam.plots.gradient_norms import epoch_means, gradient_norms_figure
@@ -27,6 +28,7 @@ __all__ = [
     "Cost",
     "Normality",
     "Step",
+    "bound_figure",
     "climbed_fraction",
     "cost_figure",
     "costs",

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from minisam.arrays import Array
+from minisam.autodiff.transforms import as_variable
 from minisam.progress import with_progress
 from minisam.sharpness.ball import one_step
 from minisam.sharpness.estimate import Estimate
@@ -65,7 +66,7 @@ def average_case(
     """
     if not 0 < sigma < np.inf:
         raise ValueError(f"average_case: sigma must be positive and finite, got {sigma}.")
-    w = w if hasattr(w, "dtype") else np.asarray(w)
+    w = as_variable(w)
     value, rng = float(loss(w)), np.random.default_rng(seed)
     rises = []
     for _ in with_progress(range(pairs), pairs, "average", progress, "pair"):

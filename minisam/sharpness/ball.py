@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from minisam.arrays import Array
-from minisam.autodiff.transforms import grad, value_and_grad
+from minisam.autodiff.transforms import as_variable, grad, value_and_grad
 from minisam.progress import with_progress
 from minisam.sam.perturbation import conjugate, epsilon_hat
 from minisam.sam.projection import PROJECTED, project
@@ -186,7 +186,7 @@ def ball_maximum(
         raise ValueError(
             f"ball_maximum: {restarts} restarts of {steps} steps; at least 0 of at least 1."
         )
-    w = w if hasattr(w, "dtype") else np.asarray(w)
+    w = as_variable(w)
     value, g = value_and_grad(loss)(w)
     first = epsilon_hat(g, rho, p, metric=metric)
     scale = 1 if metric is None else metric  # in the coordinates ε/T the ball is a plain one

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from minisam.arrays import Array, to_numpy
+from minisam.autodiff.transforms import as_variable
 from minisam.sharpness.ball import ball_maximum
 from minisam.sharpness.bounded import bounded, noise_rise
 from minisam.sharpness.complexity import Complexity, complexity, noise_scale
@@ -161,7 +162,7 @@ def pac_bayes_bound(
     Below 1, if no point of the ball has a larger training loss than was found.
     Condition on held-out examples not tested.
     """
-    w = w if hasattr(w, "dtype") else np.asarray(w)
+    w = as_variable(w)
     each = bounded(losses, w)
     n, k, norm = each.size, w.size, float(np.linalg.norm(to_numpy(w).astype(float)))
     found = ball_maximum(climb or streamed(losses), w, rho, seed=seed, **ascent)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minisam.arrays import Array, to_numpy
+from minisam.autodiff.transforms import as_variable
 from minisam.progress import with_progress
 from minisam.sharpness.estimate import Estimate
 from minisam.sharpness.streaming import Losses, parts_of
@@ -146,7 +147,7 @@ def noise_rise(
     """
     if not 0 < sigma < np.inf:
         raise ValueError(f"noise_rise: sigma must be positive and finite, got {sigma}.")
-    rng = np.random.default_rng(seed)
+    w, rng = as_variable(w), np.random.default_rng(seed)
     before = bounded(losses, w)
     of_example, of_pair = np.zeros(before.size), []
     for _ in with_progress(range(pairs), pairs, "condition", progress, "pair"):

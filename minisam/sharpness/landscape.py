@@ -7,6 +7,7 @@ import numpy as np
 
 from minisam.arrays import Array, to_numpy
 from minisam.autodiff.errors import ShapeError
+from minisam.autodiff.transforms import as_variable
 from minisam.progress import with_progress
 from minisam.sharpness.streaming import Loss
 
@@ -74,7 +75,7 @@ def landscape(
            [ 9.,  0.,  9.],
            [10.,  1., 10.]])
     """
-    w = w if hasattr(w, "dtype") else np.asarray(w)
+    w = as_variable(w)
     vectors = np.atleast_2d(to_numpy(directions)).astype(np.float64)
     if vectors.ndim != 2 or vectors.shape[1] != w.size or len(vectors) not in (1, 2):
         raise ShapeError(
@@ -127,7 +128,7 @@ def interpolation(loss: Loss, a: Array, b: Array, steps: Array | None = None) ->
     >>> line.values, barrier(line)
     (array([0., 1., 0.]), 1.0)
     """
-    a, b = (x if hasattr(x, "dtype") else np.asarray(x) for x in (a, b))
+    a, b = as_variable(a), as_variable(b)
     if a.shape != b.shape:
         raise ShapeError(f"interpolation: the solutions have shapes {a.shape} and {b.shape}.")
     return landscape(loss, a, b - a, np.linspace(-0.5, 1.5, 41) if steps is None else steps)

@@ -6,7 +6,7 @@ from typing import TypeAlias
 import numpy as np
 
 from minisam.arrays import Array, to_numpy
-from minisam.autodiff.transforms import grad, linearize, vjp
+from minisam.autodiff.transforms import as_variable, grad, linearize, vjp
 from minisam.progress import with_progress
 from minisam.sharpness.streaming import Loss, Losses, parts_of
 
@@ -45,7 +45,7 @@ def hessian_product(loss: Loss, w: Array) -> tuple[Product, int]:
     >>> product(np.array([1.0, 0.0])), d
     (array([0., 1.]), 2)
     """
-    w = _vector(w)
+    w = as_variable(w)
     _, push = linearize(grad(loss), w)
     return _on_host(push, w, "Hessian"), w.size
 
@@ -86,7 +86,7 @@ def covariance_product(losses: Losses | Sequence[Losses], w: Array) -> tuple[Pro
     >>> product(np.array([1.0])), np.var(x).round(8)
     (array([4.66666667]), np.float64(4.66666667))
     """
-    w = _vector(w)
+    w = as_variable(w)
     parts = parts_of(losses)
 
     def both(part: Losses) -> tuple[Product, Product, int]:
@@ -139,10 +139,6 @@ def ticking(product: Product, total: int, what: str, show: bool) -> Product:
         return product(v)
 
     return counted
-
-
-def _vector(w: Array) -> Array:
-    return w if hasattr(w, "dtype") else np.asarray(w)
 
 
 def _on_host(product: Product, w: Array, of: str) -> Product:
