@@ -52,7 +52,7 @@ def test_weak_errors(capsys):
     out, _ = capsys.readouterr()
     assert re.search(r"^ +η = 0.2 +η = 0.1 +η = 0.05 +η = 0.025 +slope$", out, re.M)
     for model in ("SAM SDE", "its drift only", "SGD SDE", "USAM SDE"):
-        assert re.search(rf"^{model} .* -?\d\.\d+ ± \d\.\d+$", out, re.M)
+        assert re.search(rf"^{model} .* -?\d\.\d\d\d ± \d\.?\d*$", out, re.M)
     assert Path("o/sde-quadratic-sam-weak.png").exists()
 
 

@@ -199,7 +199,7 @@ def _weak(job: _Job) -> Shown:
     for model, errors in found.errors.items():
         cells = map(_number, errors, found.standard_errors[model])
         order, error = found.slope(model)
-        table.append([model, *cells, f"{order:.3f} ± {error:.3f}"])
+        table.append([model, *cells, f"{order:.3f} ± {error:.1g}"])
     lines = ["weak error of E‖x‖², largest over all steps, ρ ~ √η", *_table(table)]
     return lines, plots.weak_error_figure, (found,)
 

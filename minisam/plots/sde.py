@@ -116,7 +116,7 @@ def weak_error_figure(
         axes.set_yscale("log")
         for model, errors in found.errors.items():
             order, uncertain = found.slope(model)
-            label = f"{model}: slope {order:.2f} ± {uncertain:.2f}"
+            label = f"{model}: slope {order:.2f} ± {uncertain:.1g}"
             bars = 4 * found.standard_errors[model]
             axes.errorbar(found.etas, errors, bars, label=label, marker="o", capsize=2)
         axes.set_xticks(found.etas, [f"{eta:g}" for eta in found.etas])

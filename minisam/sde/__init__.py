@@ -13,16 +13,17 @@ from minisam.sde.algorithms import (
 )
 from minisam.sde.comparison import compare, relative_error
 from minisam.sde.directions import expected_direction, expected_norm
-from minisam.sde.models import (
-    SDE,
-    Moments,
-    additive,
-    combine,
-    general,
-    model,
-    modified_loss,
-    step_moments,
+from minisam.sde.expansion import Moments, step_moments
+from minisam.sde.landscapes import (
+    cosh,
+    embedded_saddle,
+    quadratic,
+    random_quadratic,
+    saddle,
+    two_wells,
+    wavy,
 )
+from minisam.sde.models import SDE, additive, combine, general, model, modified_loss
 from minisam.sde.moments import (
     Trajectory,
     discrete_moments,
@@ -40,28 +41,12 @@ from minisam.sde.networks import (
     teacher_student,
 )
 from minisam.sde.noise import Gaussian, MiniBatches, all_batches, one_epoch
-from minisam.sde.problems import (
-    Problem,
-    cosh,
-    embedded_saddle,
-    finite_sum,
-    quadratic,
-    random_quadratic,
-    saddle,
-    two_wells,
-    wavy,
-)
+from minisam.sde.problems import Problem, finite_sum
+from minisam.sde.processes import discrete, euler_maruyama, stopped
 from minisam.sde.roots import Clips, psd_root
 from minisam.sde.saddles import escape, sam_trap, usam_attracts
 from minisam.sde.settling import Stationary, stationary
-from minisam.sde.simulation import (
-    Simulation,
-    discrete,
-    euler_maruyama,
-    observables,
-    simulate,
-    stopped,
-)
+from minisam.sde.simulation import Simulation, observables, simulate
 from minisam.sde.streams import Streams
 from minisam.sde.weak import WeakError, slope, weak_error
 

@@ -21,7 +21,7 @@ from typing import TypeAlias
 import numpy as np
 
 from minisam.arrays import Array
-from minisam.sde.directions import expected_direction, expected_norm, lengths, unit
+from minisam.sde.directions import expected_direction, expected_norm, lengths, over, unit
 from minisam.sde.noise import Gaussian
 from minisam.sde.problems import Problem
 
@@ -56,15 +56,6 @@ class Algorithm:
     penalty: Callable[[Array, Gaussian], Array]
 
 
-def _norm(g: Array, noise: Gaussian) -> Array:
-    return np.sqrt(np.sum(g * g, axis=1))
-
-
-def _over_full(v: Array, g: Array) -> Array:
-    length = lengths(g)
-    return v * np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
-
-
 SGD = Algorithm(
     "SGD",
     lambda g, full: np.zeros_like(g),
@@ -79,9 +70,9 @@ USAM = Algorithm(
 )
 DNSAM = Algorithm(
     "DNSAM",
-    lambda g, full: _over_full(g, full()),
-    lambda g, v, noise: (unit(g), _over_full(v, g)),
-    _norm,
+    lambda g, full: over(g, lengths(full())),
+    lambda g, v, noise: (unit(g), over(v, lengths(g))),
+    lambda g, noise: np.sqrt(np.sum(g * g, axis=1)),
 )
 SAM = Algorithm("SAM", lambda g, full: unit(g), expected_direction, expected_norm)
 
@@ -184,7 +175,7 @@ def check_step(algorithm: Algorithm, problem: Problem, eta: float, rho: float) -
 
     Examples
     --------
-    >>> from minisam.sde.problems import cosh
+    >>> from minisam.sde.landscapes import cosh
     >>> check_step(SAM, cosh(), eta=0.1, rho=0.0)
     Traceback (most recent call last):
     ...

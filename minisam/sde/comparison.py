@@ -10,7 +10,8 @@ from minisam.sde.algorithms import SGD, Algorithm
 from minisam.sde.models import SDE, model
 from minisam.sde.noise import Noise
 from minisam.sde.problems import Problem
-from minisam.sde.simulation import Simulation, discrete, euler_maruyama, observables, simulate
+from minisam.sde.processes import discrete, euler_maruyama
+from minisam.sde.simulation import Simulation, observables, simulate
 
 SIZE = "‖∇f‖+‖x‖"
 """The statistic of the paper's metric."""

@@ -52,7 +52,7 @@ def unit(g: Array) -> Array:
     """Return g/‖g‖ for every row, 0 where the row is 0."""
     if g.shape[-1] == 1:
         return np.sign(g)
-    return _over(g, lengths(g))
+    return over(g, lengths(g))
 
 
 def lengths(g: Array) -> Array:
@@ -60,7 +60,8 @@ def lengths(g: Array) -> Array:
     return np.abs(g) if g.shape[-1] == 1 else np.sqrt(np.sum(g * g, axis=-1, keepdims=True))
 
 
-def _over(v: Array, length: Array) -> Array:
+def over(v: Array, length: Array) -> Array:
+    """Return v divided by a length, 0 where that is 0."""
     return v * np.divide(1.0, length, out=np.zeros_like(length), where=length > 0)
 
 
@@ -126,7 +127,7 @@ def expected_direction(g: Array, v: Array, noise: Gaussian) -> tuple[Array, Arra
     """
     if not noise.covariance.any():
         u = unit(g)
-        return u, _over(v - u * np.sum(u * v, axis=-1, keepdims=True), lengths(g))
+        return u, over(v - u * np.sum(u * v, axis=-1, keepdims=True), lengths(g))
     if noise.d == 1:
         s = float(noise.root[0, 0])
         r = g / s

@@ -18,31 +18,15 @@ Hessian-vector product, and is a covariance for every ρ. Σ itself need not be 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 import numpy as np
 
 from minisam.arrays import Array
-from minisam.autodiff.transforms import grad, linearize
 from minisam.sde.algorithms import SGD, Algorithm
-from minisam.sde.noise import Gaussian, MiniBatches, Noise
+from minisam.sde.expansion import step_moments
+from minisam.sde.noise import Gaussian, Noise
 from minisam.sde.problems import Problem, columns
 from minisam.sde.roots import Clips, psd_root
-
-
-class Moments(NamedTuple):
-    """Mean and covariance of a step's direction of descent, for every row.
-
-    Parameters
-    ----------
-    drift : array, (paths, d)
-        b, the mean.
-    covariance : array, (paths, d, d)
-        Σ; one path's noise has covariance η² Σ in a step.
-    """
-
-    drift: Array
-    covariance: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +98,7 @@ def additive(algorithm: Algorithm, problem: Problem, noise: Gaussian, rho: float
     Examples
     --------
     >>> from minisam.sde.algorithms import USAM
-    >>> from minisam.sde.problems import quadratic
+    >>> from minisam.sde.landscapes import quadratic
     >>> model = additive(USAM, quadratic(np.diag([1.0, 3.0])), Gaussian(np.eye(2)), rho=0.5)
     >>> x = np.ones((1, 2))
     >>> model.drift(x), model.diffusion(x)[0]
@@ -142,7 +126,8 @@ def general(algorithm: Algorithm, problem: Problem, noise: Noise, rho: float = 0
         + \left(\eta\,(\Sigma + \rho\,(\tilde\Sigma + \tilde\Sigma^\top))\right)^{1/2} dW, \quad
         \tilde\Sigma = \mathrm{Cov}(\nabla f_\gamma, \nabla^2 f_\gamma v).
 
-    Expectations are exact: over all batches, or in closed form for Gaussian noise.
+    Expectations are exact: over all batches, or in closed form for Gaussian noise. It forms and
+    decomposes a d×d matrix for each path and increment, which is for some hundred parameters.
 
     Parameters
     ----------
@@ -159,7 +144,7 @@ def general(algorithm: Algorithm, problem: Problem, noise: Noise, rho: float = 0
     Examples
     --------
     >>> from minisam.sde.algorithms import USAM
-    >>> from minisam.sde.problems import quadratic
+    >>> from minisam.sde.landscapes import quadratic
     >>> model = general(USAM, quadratic(np.diag([1.0, 3.0])), Gaussian(np.eye(2)), rho=0.5)
     >>> model.covariance(np.ones((1, 2)))[0].round(6)  # without the ρ² of `additive`
     array([[2., 0.],
@@ -191,76 +176,13 @@ def model(algorithm: Algorithm, problem: Problem, noise: Noise, rho: float = 0.0
     Examples
     --------
     >>> from minisam.sde.algorithms import SAM
-    >>> from minisam.sde.problems import cosh
+    >>> from minisam.sde.landscapes import cosh
     >>> model(SAM, cosh(), Gaussian([[1.0]]), 0.1).name
     'SAM SDE'
     """
     if isinstance(noise, Gaussian):
         return additive(algorithm, problem, noise, rho)
     return general(algorithm, problem, noise, rho)
-
-
-def step_moments(
-    algorithm: Algorithm, problem: Problem, noise: Noise, rho: float, x: Array
-) -> Moments:
-    """Return b and Σ + ρ(Σ̃ + Σ̃ᵀ), as in `general`, in every row.
-
-    Parameters
-    ----------
-    algorithm, problem, noise, rho
-        As for `general`.
-    x : array, (paths, d)
-        Where.
-
-    Returns
-    -------
-    Moments
-        Drift (paths, d) and covariance (paths, d, d), which may be indefinite.
-
-    Examples
-    --------
-    SAM on a maximum: where curvature is negative, the climb takes noise away, here all of it.
-
-    >>> from minisam.sde.algorithms import SAM
-    >>> from minisam.sde.problems import quadratic
-    >>> hill, noise = quadratic([[-1.0]]), Gaussian([[0.01]])
-    >>> step_moments(SAM, hill, noise, 0.1, np.zeros((1, 1))).covariance.round(4)
-    array([[[-0.006]]])
-    """
-    noise.check(problem)
-    expand = _gaussian if isinstance(noise, Gaussian) else _batches
-    return expand(algorithm, problem, noise, rho, x)  # type: ignore[arg-type]
-
-
-def _gaussian(
-    algorithm: Algorithm, problem: Problem, noise: Gaussian, rho: float, x: Array
-) -> Moments:
-    g, product = problem.linearize(x)
-    roots = np.broadcast_to(noise.root[:, None, :], (noise.d, *x.shape))  # C^½ e_j in rows
-    mean, along = algorithm.expected(g, roots, noise)
-    # Column j of H J C^½; times the root once more it is H J C = Σ̃ᵀ.
-    hjr = np.stack([product(v) for v in along], axis=-1)
-    cross = hjr @ noise.root
-    covariance = noise.covariance + rho * (cross + np.swapaxes(cross, -1, -2))
-    return Moments(-(g + rho * product(mean)), covariance)
-
-
-def _batches(
-    algorithm: Algorithm, problem: Problem, noise: MiniBatches, rho: float, x: Array
-) -> Moments:
-    batches, (n, d) = len(noise.rows), x.shape
-    # All batches at all points at once: one row for each pair.
-    rows = np.repeat(noise.rows, n, axis=0)
-    everywhere = np.tile(x, (batches, 1))
-    g, product = linearize(grad(lambda x: np.sum(problem.batch_losses(x, rows))), everywhere)
-    v = algorithm.direction(g, lambda: np.tile(problem.gradient(x), (batches, 1)))
-    hv = product(v).reshape(batches, n, d)
-    g = g.reshape(batches, n, d)
-    mean, mean_hv = g.mean(axis=0), hv.mean(axis=0)
-    covariance = np.einsum("mni,mnj->nij", g - mean, g - mean) / batches
-    cross = np.einsum("mni,mnj->nij", g - mean, hv - mean_hv) / batches
-    covariance = covariance + rho * (cross + np.swapaxes(cross, -1, -2))
-    return Moments(-(mean + rho * mean_hv), covariance)
 
 
 def combine(drift_of: SDE, noise_of: SDE) -> SDE:
@@ -310,7 +232,7 @@ def modified_loss(
     Examples
     --------
     >>> from minisam.sde.algorithms import USAM
-    >>> from minisam.sde.problems import cosh
+    >>> from minisam.sde.landscapes import cosh
     >>> modified_loss(USAM, cosh(), Gaussian([[1.0]]), 0.5, np.zeros((1, 1)))
     array([1.])
     """

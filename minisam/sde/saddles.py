@@ -15,7 +15,8 @@ from minisam.arrays import Array
 from minisam.sde.algorithms import ALGORITHMS, Algorithm
 from minisam.sde.noise import Noise
 from minisam.sde.problems import Problem, symmetric
-from minisam.sde.simulation import Simulation, discrete, simulate, stopped
+from minisam.sde.processes import discrete, stopped
+from minisam.sde.simulation import Simulation, simulate
 
 
 def usam_attracts(hessian: Array, rho: float) -> bool:

@@ -17,7 +17,8 @@ from minisam.sde.algorithms import Algorithm
 from minisam.sde.models import SDE
 from minisam.sde.noise import Noise
 from minisam.sde.problems import Problem
-from minisam.sde.simulation import discrete, euler_maruyama, simulate
+from minisam.sde.processes import discrete, euler_maruyama
+from minisam.sde.simulation import simulate
 
 
 def slope(etas: Array, errors: Array, standard_errors: Array | None = None) -> tuple[float, float]:
