@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from minisam.cli.presets import TABLES
 
-COMMANDS = ("train", "verify", "compare", "figures", "sde")
+COMMANDS = ("train", "verify", "compare", "figures", "sde", "book")
 DATA = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar10-16", "optdigits", "letter")
 DTYPES = ("float32", "float64")
 LEARNING_RATES = {"mlp": 0.1, "cnn": 0.02, "resnet": 0.02}
@@ -179,6 +179,10 @@ def _parser() -> _Parser:
     about = "Simulate an algorithm beside its SDE, and say how far apart they are."
     sde = commands.add_parser("sde", help=about, description=about, allow_abbrev=False)
     _sde_arguments(sde)
+    about = "Make the book: chapters, tutorials and reference as web pages. Needs a checkout."
+    book = commands.add_parser("book", help=about, description=about, allow_abbrev=False)
+    where = "folder to write to (default: %(default)s)"
+    book.add_argument("--out", metavar="DIR", default="runs/book", help=where)
     return parser
 
 

@@ -21,7 +21,7 @@ class Dataset:
         Examples, float32 or float64 (one of them for both) of shape (n, …): images are
         (n, channels, height, width), tables (n, features). All values are finite.
     y_train, y_test : numpy.ndarray
-        Labels 0 … ``classes``−1, int64 of shape (n,).
+        Labels 0 … ``classes`` − 1, int64 of shape (n,).
     classes : int
         Number of classes, at least 2. Not every class needs to occur.
     source : str
