@@ -1,5 +1,6 @@
 """The built book as files: complete, and loading nothing from elsewhere."""
 
+import json
 import re
 from html.parser import HTMLParser
 from importlib import import_module
@@ -160,6 +161,17 @@ def _home(dotted):
 
 def _is_module(name):
     return type(getattr(ms, name)).__name__ == "module"
+
+
+def test_no_table_takes_a_norm_for_an_absolute_value():
+    r"""In a table Markdown turns ``\|`` into ``|``, also in a formula: it must be ``\lVert``."""
+    texts = {path: path.read_text("utf-8") for path in (ROOT / "book").rglob("*.md")}
+    for path in NOTEBOOKS:
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        texts[path] = "\n".join("".join(c["source"]) for c in cells if c["cell_type"] == "markdown")
+    for path, text in texts.items():
+        for line in text.splitlines():
+            assert not re.match(r"\s*\|.*\\\|", line), f"{path.name}: {line}"
 
 
 def test_the_pages_tell_no_path_of_this_machine(book, pages):
