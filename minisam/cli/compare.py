@@ -14,7 +14,7 @@ from minisam.cli.report import Report
 from minisam.data import NoisyLabels, pair_noise, symmetric_noise
 from minisam.experiments import Cell, Experiment, Results, WorkersLostError, grid, run_cells
 from minisam.experiments.summary import summarize
-from minisam.progress import with_progress
+from minisam.progress import progress_bar
 
 FILE = "cells.jsonl"
 NOISE: dict[str, Callable[..., NoisyLabels]] = {"symmetric": symmetric_noise, "pair": pair_noise}
@@ -112,12 +112,14 @@ def _run_missing(
     """Run what is not in the file; say in one line what was done."""
     missing = [cell for cell in cells if cell not in results]
     before, began = len(cells) - len(missing), time.perf_counter()
-    finished = run_cells(experiment, missing, jobs=args.jobs, cluster=args.cluster)
-    steps = range(before, len(cells))
+    bar = progress_bar(len(cells), "compare", not args.quiet, "run", initial=before)
     try:
-        bar = with_progress(steps, len(cells), "compare", not args.quiet, "run")
-        for _, (cell, result) in zip(bar, finished, strict=True):
-            results.append(cell, result)
+        with bar as advance:
+            for cell, result in run_cells(
+                experiment, missing, jobs=args.jobs, cluster=args.cluster
+            ):
+                results.append(cell, result)
+                advance(1)
     except KeyboardInterrupt:
         raise Refused(_kept("interrupted", args, cells, results), 130) from None
     except WorkersLostError as error:

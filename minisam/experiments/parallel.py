@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
@@ -99,6 +100,10 @@ def run_cells(
             raise WorkersLostError(
                 "a worker process was killed, perhaps for want of memory, of which fewer need less"
             ) from error
+        finally:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # who does not want the rest knows that it is lost
+                finished.close()
 
 
 def _alone(experiment: Experiment, i: int, cell: Cell) -> tuple[int, dict[str, Any]]:

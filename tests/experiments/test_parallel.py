@@ -114,6 +114,13 @@ def test_a_worker_that_is_killed_is_an_error_here(experiment):
         list(run_cells(deadly, grid([ms.sam.ERM()], [0, 1], [0]), jobs=2))
 
 
+def test_who_stops_listening_ends_the_rest(experiment):
+    finished = run_cells(experiment, grid([ms.sam.ERM()], range(20), [0]), jobs=2)
+    next(finished)
+    finished.close()  # without joblib's warning, which would be an error here
+    assert len(list(run_cells(experiment, grid([ms.sam.ERM()], [0, 1], [0]), jobs=2))) == 2
+
+
 def test_nothing_to_do(experiment):
     assert list(run_cells(experiment, [])) == []
 
