@@ -9,7 +9,10 @@ from tempfile import TemporaryDirectory
 
 import minisam
 
-NEEDED = ("sphinx", "myst_nb", "numpydoc", "sphinx_book_theme", "sphinxcontrib.bibtex")
+NEEDED = (
+    *("sphinx", "myst_nb", "numpydoc", "sphinx_book_theme", "sphinxcontrib.bibtex"),
+    "sphinx-mathjax-offline",  # no name for an import statement, but that of a folder
+)
 
 
 def run(args: Namespace) -> int:
@@ -56,7 +59,7 @@ def build(out: Path) -> int:
         Exit code of Sphinx.
     """
     pages = _pages()
-    missing = [name for name in (*NEEDED, "sphinx-mathjax-offline") if not _installed(name)]
+    missing = [name for name in NEEDED if not installed(name)]
     if missing:
         raise ImportError(
             f"the book needs {', '.join(missing)}. In the checkout: "
@@ -87,7 +90,8 @@ def _pages() -> Path:
     )
 
 
-def _installed(name: str) -> bool:
+def installed(name: str) -> bool:
+    """Say whether a module is there, without importing it."""
     try:
         return find_spec(name) is not None
     except ModuleNotFoundError:  # of the package that it is a part of

@@ -1,12 +1,14 @@
 """One book for all tests, made by `minisam book`."""
 
+import fcntl
 import os
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+
+from minisam.cli.book import NEEDED, installed
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "tutorials").glob("*.ipynb"))
@@ -16,10 +18,19 @@ EXECUTED = [path for i, path in enumerate(NOTEBOOKS) if i % 6 == 0]
 
 @pytest.fixture(scope="session")
 def book(tmp_path_factory):
-    """The folder of the pages."""
-    if find_spec("sphinx") is None or find_spec("myst_nb") is None:
-        pytest.skip("Sphinx is not installed: pip install '.[book]'")
-    out = tmp_path_factory.mktemp("book") / "pages"
+    """The folder of the pages, which nobody writes to: parallel workers share it."""
+    if missing := [name for name in NEEDED if not installed(name)]:
+        pytest.skip(f"not installed: {', '.join(missing)}; pip install '.[book]'")
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", os.getpid())
+    out = tmp_path_factory.getbasetemp().parent / f"book-{run}"
+    with open(f"{out}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not out.exists():
+            _make(out)
+    return out
+
+
+def _make(out):
     others = [f"tutorials/{path.name}" for path in NOTEBOOKS if path not in EXECUTED]
     done = subprocess.run(
         [sys.executable, "-m", "minisam", "book", "--out", str(out)],
@@ -31,4 +42,3 @@ def book(tmp_path_factory):
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout == f"The book is in {out / 'index.html'}\n"
     assert done.stderr.count("\n") == 1, done.stderr  # it says that it takes minutes
-    return out

@@ -196,21 +196,21 @@ def test_the_contents_open_on_a_phone(address, page):
     assert page.faults == []
 
 
-def test_the_test_would_see_a_fault(book, address, page, tmp_path):
+BROKEN = """<html><body><article>
+<p style="color: #999; background: #fff">faint</p>
+<div style="width: 600px; height: 9px">wide</div>
+<span class="math">x</span>
+<div class="math" style="overflow: hidden; width: 9em; white-space: nowrap">
+<mjx-c style="margin-left: -5em">a formula that is cut at both of its ends</mjx-c></div>
+<img src="nowhere.png"><script src="http://127.0.0.2:9/cdn.js"></script>
+</article></body></html>"""
+
+
+def test_the_test_would_see_a_fault(address, page):
     """A page with each of them: what the walk above looks for is there to be found."""
-    broken = book / "broken.html"
-    broken.write_text(
-        "<html><body><article><p style='color: #999; background: #fff'>faint</p>"
-        "<div style='width: 600px; height: 9px'>wide</div><span class='math'>x</span>"
-        "<div class='math' style='overflow: hidden; width: 9em; white-space: nowrap'>"
-        "<mjx-c style='margin-left: -5em'>a formula that is cut at both of its ends</mjx-c></div>"
-        "<img src='nowhere.png'><script src='http://127.0.0.2:9/cdn.js'></script></article></body></html>"
-    )
-    try:
-        page.goto(address + "broken.html", wait_until="load")
-        seen, wider, faint = (page.evaluate(script) for script in (TYPESET, WIDER, FAINT))
-    finally:
-        broken.unlink()
+    page.route("**/broken.html", lambda r: r.fulfill(content_type="text/html", body=BROKEN))
+    page.goto(address + "broken.html", wait_until="load")
+    seen, wider, faint = (page.evaluate(script) for script in (TYPESET, WIDER, FAINT))
     assert (seen["nodes"], seen["drawn"], len(seen["images"])) == (2, 0, 1)
     assert wider["page"] > 0
     assert any("600px" in element for element in wider["wide"])

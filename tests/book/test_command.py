@@ -10,7 +10,7 @@ from minisam.cli import book, main
 
 def test_what_is_missing_is_named_with_its_remedy(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(book, "NEEDED", ("sphinx_that_is_not_there", "json"))
-    monkeypatch.setattr(book, "_installed", lambda name: name == "json")
+    monkeypatch.setattr(book, "installed", lambda name: name == "json")
     assert main(["book", "--out", str(tmp_path / "out")]) == 1
     message = capsys.readouterr().err
     assert "sphinx_that_is_not_there" in message
@@ -20,12 +20,12 @@ def test_what_is_missing_is_named_with_its_remedy(monkeypatch, capsys, tmp_path)
 
 
 def test_a_module_of_a_package_that_is_missing_is_missing():
-    assert not book._installed("no_such_package.part")
-    assert book._installed("importlib.util")
+    assert not book.installed("no_such_package.part")
+    assert book.installed("importlib.util")
 
 
 def test_a_folder_of_something_else_is_left_alone(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(book, "_installed", lambda name: True)
+    monkeypatch.setattr(book, "installed", lambda name: True)
     (tmp_path / "thesis.txt").write_text("three years")
     assert main(["book", "--out", str(tmp_path)]) == 1
     assert "something else" in capsys.readouterr().err
@@ -54,7 +54,7 @@ def test_a_book_that_is_there_survives_a_failure(monkeypatch, tmp_path):
     script = (
         "import sys\nfrom pathlib import Path\nfrom minisam.cli import book, main\n"
         "book._pages, book.NEEDED = lambda: Path(sys.argv[1]), ()\n"
-        "book._installed = lambda name: True\n"
+        "book.installed = lambda name: True\n"
         "sys.exit(main(['book', '--out', sys.argv[2]]))"
     )
     command = [sys.executable, "-c", script, str(pages), str(out)]
