@@ -23,9 +23,10 @@ def keep_freed_memory() -> bool:
     -------
     bool
         Whether it was done: not with another C library than GNU's, and not where the environment
-        has variables ``MALLOC_…``, which say what its user wants.
+        says what its user wants, by a variable ``MALLOC_…`` or in ``GLIBC_TUNABLES``.
     """
-    if sys.platform != "linux" or any(name.startswith("MALLOC_") for name in os.environ):
+    wishes = any(name.startswith("MALLOC_") for name in os.environ)
+    if wishes or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", "") or sys.platform != "linux":
         return False
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is None:

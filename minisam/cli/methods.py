@@ -116,6 +116,8 @@ def methods(args: Namespace) -> list[Named]:
 def _parsed(text: str) -> tuple[str, dict[str, Any]]:
     """Read ``name:option=value:option=value``."""
     name, *options = text.split(":")
+    if not name:
+        raise ValueError("--methods has an empty name; write erm,sam without a comma at the end.")
     if name not in MAKE:
         raise ValueError(unknown("method", name, METHODS))
     takes, own = MAKE[name][1], {}
@@ -123,6 +125,8 @@ def _parsed(text: str) -> tuple[str, dict[str, Any]]:
         key, _, value = option.partition("=")
         if key not in takes:
             raise ValueError(f"in {text!r}: {unknown('option', key, takes or ('none',))}")
+        if key in own:
+            raise ValueError(f"in {text!r}: {key} is given twice.")
         try:
             own[key] = KINDS[key](value)
         except ValueError:

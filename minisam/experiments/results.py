@@ -13,6 +13,8 @@ from typing import Any
 from minisam.experiments.cell import Cell
 
 VERSION = 1
+HEAD = b'{"version": '
+"""What a file of ours begins with."""
 
 
 class ResultsError(ValueError):
@@ -106,13 +108,16 @@ class Results:
         self._file.seek(0)
         content = self._file.readall()
         whole = content.rfind(b"\n") + 1
+        lines = content[:whole].splitlines()
+        if lines:
+            self._check(self._parsed(lines[0], 1), settings)
+        elif not HEAD.startswith(content[: len(HEAD)]):
+            raise self._damaged(1)
         if whole < len(content):
             self._file.truncate(whole)  # the line that a killed process did not finish
-        lines = content[:whole].splitlines()
         if not lines:
             self._write({"version": VERSION, "settings": settings})
             return
-        self._check(self._parsed(lines[0], 1), settings)
         for number, line in enumerate(lines[1:], 2):
             entry = self._parsed(line, number)
             try:

@@ -96,7 +96,7 @@ def _blocks(patches: Array) -> Iterator[tuple[slice, slice, Array]]:
 
 
 def _conv(x: Array, k: Array, window: Window, groups: int) -> Array:
-    if winograd.suits(window, groups, x.shape[1], len(k)):
+    if winograd.suits(window, groups, x, k, len(k)):
         return winograd.conv(x, k, window)
     return _conv_by_patches(x, k, window, groups)
 
@@ -111,7 +111,7 @@ def _conv_by_patches(x: Array, k: Array, window: Window, groups: int) -> Array:
 
 
 def _conv_kernel(x: Array, g: Array, window: Window, groups: int) -> Array:
-    if winograd.suits(window, groups, x.shape[1], g.shape[1]):
+    if winograd.suits(window, groups, x, g, g.shape[1]):
         return winograd.conv_kernel(x, g, window)
     return _conv_kernel_by_patches(x, g, window, groups)
 

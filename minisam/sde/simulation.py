@@ -67,7 +67,9 @@ class Simulation:
 
     def standard_error(self, process: str, observable: str) -> Array:
         """Return the standard error of `mean`, (k,)."""
-        return self.std(process, observable) / np.sqrt(self.paths)
+        if self.paths == 1:  # one path says nothing of the others
+            return np.full(len(self.steps), np.nan)
+        return self.std(process, observable) / np.sqrt(self.paths - 1)
 
     def difference(self, process: str, other: str, observable: str) -> tuple[Array, Array]:
         """Return how far the means of two processes are apart, and its standard error, (k,)."""
@@ -75,7 +77,7 @@ class Simulation:
         o, _ = self._at(other, observable)
         c = self.covariances[:, j]
         variance = np.maximum(c[:, i, i] + c[:, o, o] - 2 * c[:, i, o], 0)
-        return self.means[:, j, i] - self.means[:, j, o], np.sqrt(variance / self.paths)
+        return self.means[:, j, i] - self.means[:, j, o], np.sqrt(variance / max(self.paths - 1, 1))
 
     def _at(self, process: str, observable: str) -> tuple[int, int]:
         return self.processes.index(process), self.observables.index(observable)
@@ -208,7 +210,6 @@ def simulate(
     run = _Run(problem, noise, processes, observe, set(recorded.tolist()), steps, substeps, seed)
     total = _Sums(0, np.zeros(shape), np.zeros((*shape, shape[-1])))
     pieces = [(first, min(chunk, paths - first)) for first in range(0, paths, chunk)]
-    np.empty(2**21)  # freed at once, it teaches the allocator to keep smaller blocks: twice as fast
     with ThreadPoolExecutor(threads or os.cpu_count()) as pool, np.errstate(all="ignore"):
         for sums in pool.map(run.chunk, *zip(*pieces, strict=True)):
             total = total.merged(sums)

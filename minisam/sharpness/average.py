@@ -1,6 +1,7 @@
 """Averages in place of the worst case: over Gaussian perturbations, and over chunks of the data."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,7 @@ def m_sharpness(
         part = parts[i]
         values.append(measure(lambda w, part=part: part(w).mean(), w, rho, p, **ball))
         sizes.append(part(w).size)
-    # The last chunk may be smaller. Weighted samples whose plain mean is the weighted mean:
-    weights = np.array(sizes) / np.mean(sizes)
-    return Estimate.of(weights * np.array(values))
+    # The last chunk may be smaller: a weighted mean, and the error of a ratio of two means.
+    weights, sharpness = np.array(sizes) / np.mean(sizes), np.array(values)
+    mean = float(np.mean(weights * sharpness))
+    return replace(Estimate.of(weights * (sharpness - mean)), value=mean)

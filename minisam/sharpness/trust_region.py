@@ -53,6 +53,8 @@ def trust_region(h: Array, g: Array, rho: float) -> tuple[float, Array]:
         raise ShapeError(f"trust_region: H of shape {h.shape}, g of {g.shape}; (d, d) and (d,).")
     if not 0 < rho < np.inf:
         raise ValueError(f"trust_region: rho must be positive and finite, got {rho}.")
+    if not g.size or not (np.isfinite(h).all() and np.isfinite(g).all()):
+        raise ValueError("trust_region: H and g must be finite numbers, at least one of each.")
     if not np.allclose(h, h.T, rtol=1e-10, atol=1e-10 * np.abs(h).max()):
         raise ValueError("trust_region: H is not symmetric.")
     values, vectors = np.linalg.eigh(h)

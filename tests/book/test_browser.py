@@ -132,10 +132,14 @@ def page(browser, address):
             page.faults.append(f"external request: {route.request.url}")
             route.abort()
 
+    def failed(request):
+        if request.failure != "net::ERR_ABORTED":  # that is a click that leaves the page early
+            page.faults.append(f"failed: {request.url}: {request.failure}")
+
     page.route("**/*", route)
     page.on("console", lambda m: m.type in ("error", "warning") and page.faults.append(m.text))
     page.on("pageerror", lambda error: page.faults.append(f"exception: {error}"))
-    page.on("requestfailed", lambda r: page.faults.append(f"failed: {r.url}"))
+    page.on("requestfailed", failed)
     page.on("response", lambda r: r.status >= 400 and page.faults.append(f"{r.status}: {r.url}"))
     yield page
     context.close()

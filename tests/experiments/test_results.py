@@ -19,6 +19,15 @@ def path(tmp_path):
     return tmp_path / "a folder" / "cells.jsonl"
 
 
+def test_a_file_that_is_not_ours_is_left_as_it_is(path):
+    path.parent.mkdir()
+    for text in ("precious text", '{"mine": 1}', "a line\nand another"):
+        path.write_text(text)
+        with pytest.raises(ResultsError):
+            Results(path, SETTINGS)
+        assert path.read_text() == text
+
+
 def write(path, cells=CELLS):
     with Results(path, SETTINGS) as results:
         for cell in cells:

@@ -41,7 +41,7 @@ def test_patches_are_the_reference(problem, block):
 def always(monkeypatch):
     """Take it also for few channels, where it does not pay."""
 
-    def suits(window, groups, c, out):
+    def suits(window, groups, x, other, out):
         return window.size == (3, 3) and window.stride == (1, 1) and groups == 1
 
     monkeypatch.setattr(winograd, "suits", suits)
@@ -91,6 +91,15 @@ def test_it_is_taken_where_it_pays_and_only_there():
         y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=1), x, k)
         pullback(y)
         assert (forward.call_count, kernel.call_count) == (2, 1)
+
+
+@pytest.mark.parametrize("dtypes", [("int64", "float64"), ("uint8", "float32"), ("int32", "int32")])
+def test_whole_numbers_are_exact(dtypes):
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 9, (2, 32, 6, 6)).astype(dtypes[0])
+    k = rng.integers(-4, 5, (32, 32, 3, 3)).astype(dtypes[1])
+    expected = conv2d(x.astype("float64"), k.astype("float64"), padding=1)
+    np.testing.assert_allclose(conv2d(x, k, padding=1), expected, rtol=0, atol=1e-9)
 
 
 @pytest.mark.parametrize("size", [8, 13])

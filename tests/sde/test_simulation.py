@@ -136,7 +136,7 @@ def test_means_and_covariances_are_those_of_the_paths():
     assert runs.std("SGD", "x")[1] == pytest.approx(0.1, rel=0.05)
     gap, error = runs.difference("SGD", "USAM", "x")
     assert gap[1] == pytest.approx(final[0].mean() - final[1].mean())
-    assert error[1] == pytest.approx((final[0] - final[1]).std() / np.sqrt(5000))
+    assert error[1] == pytest.approx((final[0] - final[1]).std(ddof=1) / np.sqrt(5000))
     assert runs.standard_error("SGD", "x")[0] == 0
 
 

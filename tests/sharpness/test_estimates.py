@@ -267,6 +267,13 @@ def test_m_sharpness_is_the_mean_over_chunks():
     assert singles.value > one_step(lambda w: part(slice(None))(w).mean(), w, 0.05)
 
 
+def test_m_sharpness_of_equal_chunks_of_unequal_size_has_no_error():
+    parts = [lambda w, n=n: np.ones(n) * w[0] for n in (100, 100, 1)]
+    found = m_sharpness(parts, np.ones(1), 0.1)
+    assert found.value == pytest.approx(0.1, rel=1e-12)
+    assert found.error == pytest.approx(0, abs=1e-15)
+
+
 def test_m_sharpness_by_another_measure():
     part, w = losses_of(NETWORKS["relu"][0])
     parts = [part(slice(0, 6)), part(slice(6, 12))]
