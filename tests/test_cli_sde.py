@@ -142,3 +142,11 @@ def test_rows_of_a_table_are_spread_and_include_both_ends():
     rows = cli_sde._rows(runs)
     assert (rows[0], rows[-1], len(rows)) == (0, 37, 6)
     assert np.ptp(np.diff(rows)) <= 1
+
+
+def test_no_folder_is_made_for_nothing(tmp_path, capsys):
+    assert main(["sde", "wavy", "--eta", "0", "--out", str(tmp_path / "new")]) == 2
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").write_text("mine")
+    assert main(["sde", "wavy", "--out", str(tmp_path / "file")]) == 1
+    assert "Name another folder with --out." in capsys.readouterr().err

@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import minisam
+from minisam.cli.preparing import writable
 
 NEEDED = (
     *("sphinx", "myst_nb", "numpydoc", "sphinx_book_theme", "sphinxcontrib.bibtex"),
@@ -65,8 +66,11 @@ def build(out: Path) -> int:
             f"the book needs {', '.join(missing)}. In the checkout: "
             "python -m pip install '.[book]'."
         )
-    if out.exists() and any(out.iterdir()) and not (out / "searchindex.js").exists():
+    if out.is_file() or (
+        (out.exists() and any(out.iterdir())) and not (out / "searchindex.js").exists()
+    ):
         raise FileExistsError(f"{out} holds something else than a book; name another with --out.")
+    writable(out)
     from sphinx.cmd.build import main
 
     with TemporaryDirectory() as folder:
@@ -75,7 +79,7 @@ def build(out: Path) -> int:
         where = ["-c", str(pages), "-d", f"{folder}/doctrees", str(source), str(html)]
         code = main(["-q", "-W", "--keep-going", "-j", "auto", *where])
         if code == 0:
-            shutil.rmtree(out, ignore_errors=True)
+            shutil.rmtree(out, ignore_errors=True)  # it need not be there
             shutil.copytree(html, out)
     return code
 

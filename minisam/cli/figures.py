@@ -12,6 +12,7 @@ import numpy as np
 from minisam import data, nn, optimizers, plots, sam
 from minisam.arrays import Array
 from minisam.cli.methods import MAKE
+from minisam.cli.preparing import writable
 from minisam.data import Dataset
 from minisam.nn.layer import Layer
 from minisam.plots.page import load_matplotlib
@@ -52,7 +53,7 @@ def run(args: Namespace) -> int:
     load_matplotlib()  # minutes of training would be lost without it
     if args.seeds < 1:
         raise ValueError(f"--seeds must be at least 1, got {args.seeds}.")
-    out = Path(args.out)
+    out = writable(Path(args.out))
     out.mkdir(parents=True, exist_ok=True)
     draw = {
         "gradient-norms": _gradient_norms,

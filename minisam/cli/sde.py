@@ -11,8 +11,10 @@ import numpy as np
 
 from minisam import plots, sde
 from minisam.arrays import Array
+from minisam.cli.preparing import writable
 from minisam.progress import progress_bar
 from minisam.sde import DNSAM, SAM, SDE, SGD, USAM, Gaussian, MiniBatches, Problem, Simulation
+from minisam.text import aligned
 
 MAKE: dict[str, Callable[..., Problem]] = {
     "quadratic": lambda: sde.quadratic([[1.0]], [2.0]),
@@ -62,8 +64,7 @@ def run(args: Namespace) -> int:
     OSError, ImportError
         The figure cannot be written, or scikit-learn is missing.
     """
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
+    out = writable(Path(args.out))
     job = _Job(args)
     experiment = {
         "paths": _paths,
@@ -75,6 +76,7 @@ def run(args: Namespace) -> int:
         warnings.simplefilter("default", RuntimeWarning)
         warnings.showwarning = _warn  # type: ignore[assignment]
         lines, draw, what = experiment(job)
+    out.mkdir(parents=True, exist_ok=True)
     print(job.title, *lines, sep="\n")
     try:
         name = f"sde-{args.problem}-{args.method}-{args.experiment}"
@@ -168,7 +170,7 @@ def _paths(job: _Job) -> Shown:
                 gap, error = runs.difference(other, name, observable)
                 cells.append(_number(gap[k], error[k], sign="+"))
             table.append([observable if k == 0 else "", str(runs.steps[k]), *cells])
-    lines = ["mean ± standard error", *_table(table)]
+    lines = ["mean ± standard error", aligned(table)]
     for other in others:
         error = _number(*sde.relative_error(runs, name, other))
         lines.append(f"{other}: max_k |difference of mean ‖∇f‖+‖x‖| / mean is {error}")
@@ -200,7 +202,7 @@ def _weak(job: _Job) -> Shown:
         cells = map(_number, errors, found.standard_errors[model])
         order, error = found.slope(model)
         table.append([model, *cells, f"{order:.3f} ± {error:.1g}"])
-    lines = ["weak error of E‖x‖², largest over all steps, ρ ~ √η", *_table(table)]
+    lines = ["weak error of E‖x‖², largest over all steps, ρ ~ √η", aligned(table)]
     return lines, plots.weak_error_figure, (found,)
 
 
@@ -227,7 +229,7 @@ def _stationary(job: _Job) -> Shown:
     table.append([name, *map(_number, found.values[name], found.standard_errors[name])])
     for model, ratios in found.ratios.items():
         table.append([f"{model} / {name}", *map(_number, ratios, found.ratio_errors[model])])
-    lines = [f"E‖x‖² after {args.steps:,} steps, ρ fixed", *_table(table)]
+    lines = [f"E‖x‖² after {args.steps:,} steps, ρ fixed", aligned(table)]
     return lines, plots.stationary_figure, (found,)
 
 
@@ -253,7 +255,7 @@ def _escape(job: _Job) -> Shown:
             for p in runs.processes
         ]
         table.append([str(runs.steps[k]), *cells])
-    lines = [f"fraction of paths that has not left ‖x‖ <= {args.radius:g}", *_table(table)]
+    lines = [f"fraction of paths that has not left ‖x‖ <= {args.radius:g}", aligned(table)]
     return lines, plots.escape_figure, (runs, args.eta)
 
 
@@ -269,12 +271,3 @@ def _rows(runs: Simulation) -> list[int]:
 def _number(value: float, error: float, sign: str = "") -> str:
     error = 0.0 if error < 1e-12 * abs(value) else error  # all paths start alike
     return f"{value:{sign}.4g} ± {error:.1g}"
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = [
-        "  ".join(cell.ljust(n) if i == 0 else cell.rjust(n) for i, (cell, n) in enumerate(pairs))
-        for pairs in (list(zip(row, wide, strict=True)) for row in rows)
-    ]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]

@@ -21,6 +21,7 @@ from minisam.nn.layer import Layer
 from minisam.optimizers import SGD
 from minisam.sam import Method
 from minisam.sharpness import one_step, top_eigenvalues
+from minisam.text import aligned
 from minisam.training import DivergedError, Run, evaluate, load_checkpoint, train
 from minisam.training.loop import PARAMETERS
 
@@ -207,13 +208,7 @@ def _sharpness(job: _Job, w: Array, when: str) -> dict[str, float]:
 def _table(names: list[str], results: list[dict[str, Any]]) -> str:
     rows = [["", *names]]
     rows += [[head, *(form.format(row[key]) for row in results)] for head, key, form in ROWS]
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    sides = "<" + ">" * len(names)
-    head, *lines = (
-        "  ".join(f"{cell:{side}{n}}" for cell, side, n in zip(row, sides, wide, strict=True))
-        for row in rows
-    )
-    return "\n".join([head, "-" * len(head), *lines])
+    return aligned(rows)
 
 
 def _notes(job: _Job, names: list[str], results: list[dict[str, Any]]) -> str:

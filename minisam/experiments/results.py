@@ -90,7 +90,8 @@ class Results:
         """
         method, seed, noise = cell.key
         self._write({"method": method, "seed": seed, "noise": noise, "result": result})
-        self._found[cell.key] = result
+        self._found[cell.key] = result  # before the sync, in which Ctrl-C would leave it uncounted
+        os.fsync(self._file.fileno())
 
     def _lock(self) -> None:
         """Refuse to share the file: what one process appends, another would not know of."""
@@ -117,6 +118,7 @@ class Results:
             self._file.truncate(whole)  # the line that a killed process did not finish
         if not lines:
             self._write({"version": VERSION, "settings": settings})
+            os.fsync(self._file.fileno())
             return
         for number, line in enumerate(lines[1:], 2):
             entry = self._parsed(line, number)
@@ -158,4 +160,3 @@ class Results:
         line = json.dumps(entry, allow_nan=False).encode() + b"\n"
         if self._file.write(line) != len(line):
             raise OSError(f"cannot write to {self.path}: is the disk full?")
-        os.fsync(self._file.fileno())

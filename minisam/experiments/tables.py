@@ -9,6 +9,7 @@ from typing import Any
 
 from minisam.experiments.published import Published
 from minisam.experiments.summary import Row
+from minisam.text import aligned
 
 Printed = Mapping[str, Mapping[float, Published]]
 """Published numbers, by the names that methods have in our table, and by noise rate."""
@@ -45,14 +46,7 @@ class Table:
 
     def as_text(self) -> str:
         """Align the columns: the first to the left, the others to the right."""
-        lines = [self.head, *self.rows]
-        wide = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        sides = "<" + ">" * (len(wide) - 1)
-        head, *rows = (
-            "  ".join(f"{cell:{side}{n}}" for cell, side, n in zip(line, sides, wide, strict=True))
-            for line in lines
-        )
-        return "\n".join([self.title, head, "-" * len(head), *rows])
+        return f"{self.title}\n{aligned([self.head, *self.rows])}"
 
     def as_markdown(self) -> str:
         """Write it with pipes, the title in bold above."""

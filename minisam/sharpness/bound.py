@@ -13,6 +13,7 @@ from minisam.sharpness.bounded import bounded, noise_rise
 from minisam.sharpness.complexity import Complexity, complexity, noise_scale
 from minisam.sharpness.estimate import Estimate
 from minisam.sharpness.streaming import Loss, Losses, streamed
+from minisam.text import aligned
 
 
 @dataclass(frozen=True)
@@ -212,10 +213,4 @@ def bound_table(bounds: Iterable[Bound]) -> str:
             for b in bounds
         ),
     ]
-    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    sides = "<" + ">" * 7 + "<"
-    lines = [
-        "  ".join(f"{cell:{side}{n}}" for cell, side, n in zip(row, sides, wide, strict=True))
-        for row in rows
-    ]
-    return "\n".join([lines[0].rstrip(), "-" * len(lines[0]), *map(str.rstrip, lines[1:])])
+    return aligned(rows, "<>>>>>>><")

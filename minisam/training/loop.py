@@ -182,14 +182,7 @@ def train(
     >>> len(run.history), run.evaluations
     (2, 16.0)
     """
-    for what, thing, kind, example in (
-        ("model", model, Layer, "ms.nn.mlp([64, 32, 10])"),
-        ("data", data, Dataset, "ms.data.load('digits')"),
-        ("method", method, Method, "ms.sam.SAM(0.05)"),
-        ("optimizer", optimizer, SGD | Adam, "ms.optimizers.SGD(0.1)"),
-    ):
-        if not isinstance(thing, kind):
-            raise TypeError(f"train: {what} must be made like {example}; got {thing!r}.")
+    _check_kinds(model, data, method, optimizer)
     if epochs < 1:
         raise ValueError(f"epochs must be at least 1, got {epochs}.")
     if seed < 0:
@@ -228,6 +221,17 @@ def train(
             files.save(saved, state.checkpoint(settings))
     statistics = statistics_at(model, state.w, data.x_train)
     return state.run(statistics, settings)
+
+
+def _check_kinds(model: Any, data: Any, method: Any, optimizer: Any) -> None:
+    for what, thing, kind, example in (
+        ("model", model, Layer, "ms.nn.mlp([64, 32, 10])"),
+        ("data", data, Dataset, "ms.data.load('digits')"),
+        ("method", method, Method, "ms.sam.SAM(0.05)"),
+        ("optimizer", optimizer, SGD | Adam, "ms.optimizers.SGD(0.1)"),
+    ):
+        if not isinstance(thing, kind):
+            raise TypeError(f"train: {what} must be made like {example}; got {thing!r}.")
 
 
 def _step(
