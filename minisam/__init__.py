@@ -18,6 +18,7 @@ from minisam.autodiff import (
     value_and_grad,
     vjp,
 )
+from minisam.threads import threads
 
 if TYPE_CHECKING:
     from minisam import (
@@ -60,6 +61,7 @@ __all__ = [
     "sam",
     "sde",
     "sharpness",
+    "threads",
     "train",
     "training",
     "value_and_grad",

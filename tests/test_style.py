@@ -15,7 +15,18 @@ import minisam as ms
 
 ROOT = Path(__file__).parents[1]
 ORDER = [  # of the house: a file imports its own kind and what stands before it
-    *("arrays", "progress", "text", "autodiff", "ops", "nn", "sam", "optimizers", "sharpness"),
+    *(
+        "arrays",
+        "threads",
+        "progress",
+        "text",
+        "autodiff",
+        "ops",
+        "nn",
+        "sam",
+        "optimizers",
+        "sharpness",
+    ),
     *("sde", "data", "training", "equations", "experiments", "plots", "cli"),
 ]
 SOURCES = sorted((ROOT / "minisam").rglob("*.py"))

@@ -23,6 +23,7 @@ from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.primitive import Domain, Params, Primitive, bilinear
 from minisam.ops import winograd
 from minisam.ops.pooling import Ints, Window, fit
+from minisam.threads import in_parts
 
 BLOCK = 2**20
 """Bytes of patches that are gathered at a time: about a core's cache, so that the product is formed
@@ -96,24 +97,37 @@ def _blocks(patches: Array) -> Iterator[tuple[slice, slice, Array]]:
 
 
 def _conv(x: Array, k: Array, window: Window, groups: int) -> Array:
-    if winograd.suits(window, groups, x, k, len(k)):
-        return winograd.conv(x, k, window)
-    return _conv_by_patches(x, k, window, groups)
+    fast = winograd.suits(window, groups, x, k, len(k))
+    shape, dtype = (len(x), *window.steps, len(k)), np.result_type(x.dtype, k.dtype)
+    y = np.empty_like(x, shape=shape, dtype=dtype, order="C")
+
+    def some(part: slice) -> None:
+        if fast:
+            winograd.conv(x[part], k, window, y[part])
+        else:
+            _conv_by_patches(x[part], k, window, groups, y[part])
+
+    in_parts(some, len(x))
+    return y.transpose(0, 3, 1, 2)
 
 
-def _conv_by_patches(x: Array, k: Array, window: Window, groups: int) -> Array:
-    places, out = len(x) * math.prod(window.steps), len(k) // groups
-    dtype, matrices = np.result_type(x.dtype, k.dtype), _matrices(k, groups)
-    y = np.empty_like(x, shape=(places, groups, out), dtype=dtype, order="C")
+def _conv_by_patches(x: Array, k: Array, window: Window, groups: int, y: Array) -> None:
+    places, out = math.prod(y.shape[:3]), len(k) // groups
+    y, matrices = y.reshape(places, groups, out), _matrices(k, groups)
     for some, at, patches in _blocks(_patches(x, window, groups)):
         np.matmul(patches, matrices[some], out=y[at, some].transpose(1, 0, 2))
-    return y.reshape(len(x), *window.steps, len(k)).transpose(0, 3, 1, 2)
 
 
 def _conv_kernel(x: Array, g: Array, window: Window, groups: int) -> Array:
-    if winograd.suits(window, groups, x, g, g.shape[1]):
-        return winograd.conv_kernel(x, g, window)
-    return _conv_kernel_by_patches(x, g, window, groups)
+    fast = winograd.suits(window, groups, x, g, g.shape[1])
+
+    def some(part: slice) -> Array:
+        if fast:
+            return winograd.conv_kernel(x[part], g[part], window)
+        return _conv_kernel_by_patches(x[part], g[part], window, groups)
+
+    first, *others = in_parts(some, len(x))
+    return sum(others, start=first)
 
 
 def _conv_kernel_by_patches(x: Array, g: Array, window: Window, groups: int) -> Array:
@@ -140,18 +154,23 @@ def _conv_input(g: Array, k: Array, window: Window, groups: int) -> Array:
 
 def _conv_input_by_taps(g: Array, k: Array, window: Window, groups: int) -> Array:
     """Form one product for each pixel of the kernel and add it to the pixels that it saw."""
-    n, c, (h, w), (oh, ow) = len(g), k.shape[1], window.image, window.steps
-    dtype = np.result_type(g.dtype, k.dtype)
-    x = np.zeros_like(g, shape=(n, h, w, groups * c), dtype=dtype, order="C").transpose(0, 3, 1, 2)
+    c, (oh, ow) = k.shape[1], window.steps
+    shape, dtype = (len(g), *window.image, groups * c), np.result_type(g.dtype, k.dtype)
+    x = np.zeros_like(g, shape=shape, dtype=dtype, order="C").transpose(0, 3, 1, 2)
     image, rows = _split(x, groups), _rows(g, groups)
     taps = list(window.taps())
     matrices = _matrices(k, groups).reshape(groups, len(taps), c, len(k) // groups)
-    some = max(1, BLOCK // max(1, x[:1].nbytes))
-    for i in range(0, n, some):
-        block, those = rows[:, i * oh * ow : (i + some) * oh * ow], image[:, i : i + some]
-        for (at, seen), matrix in zip(taps, matrices.transpose(1, 0, 3, 2), strict=True):
-            product = np.matmul(block, matrix).reshape(*those.shape[:2], oh, ow, c)
-            those[:, :, *seen] += product[:, :, *at]
+    many = max(1, BLOCK // max(1, x[:1].nbytes))
+
+    def some(part: slice) -> None:
+        for i in range(part.start, part.stop, many):
+            end = min(i + many, part.stop)
+            block, those = rows[:, i * oh * ow : end * oh * ow], image[:, i:end]
+            for (at, seen), matrix in zip(taps, matrices.transpose(1, 0, 3, 2), strict=True):
+                product = np.matmul(block, matrix).reshape(*those.shape[:2], oh, ow, c)
+                those[:, :, *seen] += product[:, :, *at]
+
+    in_parts(some, len(g))
     return x
 
 

@@ -15,6 +15,7 @@ from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.primitive import Domain, Params, Primitive, linear, selection
 from minisam.ops.reductions import mean
+from minisam.threads import in_parts
 
 Pair: TypeAlias = tuple[int, int]
 Ints: TypeAlias = int | Pair
@@ -99,8 +100,12 @@ def _max(x: Array, window: Window) -> Array:
     else:
         lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
         y = np.full_like(x, lowest, shape=(*x.shape[:2], *window.steps))
-    for at, seen in taps:
-        np.maximum(y[:, :, *at], x[:, :, *seen], out=y[:, :, *at])
+
+    def some(part: slice) -> None:
+        for at, seen in taps:
+            np.maximum(y[part, :, *at], x[part, :, *seen], out=y[part, :, *at])
+
+    in_parts(some, len(x))
     return y
 
 
@@ -129,12 +134,16 @@ def _spread(g: Array, window: Window, chosen: Chosen | None) -> Array:
     x = np.zeros_like(g, shape=(*g.shape[:2], *window.image))
     # Where no two windows overlap a pixel is written once: 0.6 times the time of adding to it.
     apart = all(s >= k for s, k in zip(window.stride, window.size, strict=True))
-    for i, (at, seen) in enumerate(window.taps()):
-        weight = 1 if chosen is None else chosen[0][i]
-        if apart:
-            np.multiply(g[:, :, *at], weight, out=x[:, :, *seen])
-        else:
-            x[:, :, *seen] += g[:, :, *at] * weight
+
+    def some(part: slice) -> None:
+        for i, (at, seen) in enumerate(window.taps()):
+            weight = 1 if chosen is None else chosen[0][i][part]
+            if apart:
+                np.multiply(g[part, :, *at], weight, out=x[part, :, *seen])
+            else:
+                x[part, :, *seen] += g[part, :, *at] * weight
+
+    in_parts(some, len(x))
     return x
 
 

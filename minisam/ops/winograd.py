@@ -60,27 +60,29 @@ def suits(window: Window, groups: int, x: Array, other: Array, out: int) -> bool
     return usual and min(c, out) >= 32 and max(window.padding) <= 2
 
 
-def conv(x: Array, k: Array, window: Window) -> Array:
-    """Compute what ``_conv`` of `minisam.ops.convolution` does."""
+def conv(x: Array, k: Array, window: Window, y: Array) -> None:
+    """Write what ``_conv`` of `minisam.ops.convolution` does into y, channels last."""
     (h, w), out = window.steps, len(k)
-    dtype = np.result_type(x.dtype, k.dtype)
-    weights = _times(_WEIGHTS, k.transpose(2, 3, 1, 0).astype(dtype, copy=False))
+    weights = _times(_WEIGHTS, k.transpose(2, 3, 1, 0))
     tiles = _pixels(x, window)
     n, lines, columns = tiles.shape[2:5]
-    y = np.empty_like(x, shape=(n, lines, 4, columns, 4, out), dtype=dtype, order="C")
+    whole = y
+    if h % 4 or w % 4:  # the last tiles reach too far
+        whole = np.empty_like(y, shape=(n, 4 * lines, 4 * columns, out))
+    ours = whole.reshape(n, lines, 4, columns, 4, out)
     for at in _blocks(tiles):
         values = np.matmul(_times(_PIXELS, tiles[:, :, *at]), weights)
-        block = y[at].transpose(2, 4, 0, 1, 3, 5)
+        block = ours[at].transpose(2, 4, 0, 1, 3, 5)
         block[...] = _times(_OUTPUTS.T, values).reshape(block.shape)
-    y = y.reshape(n, 4 * lines, 4 * columns, out)
-    return np.ascontiguousarray(y[:, :h, :w]).transpose(0, 3, 1, 2)
+    if whole is not y:
+        y[...] = whole[:, :h, :w]
 
 
 def conv_kernel(x: Array, g: Array, window: Window) -> Array:
     """Compute what ``_conv_kernel`` of `minisam.ops.convolution` does."""
-    c, out, dtype = x.shape[1], g.shape[1], np.result_type(x.dtype, g.dtype)
+    c, out = x.shape[1], g.shape[1]
     tiles, outputs = _pixels(x, window), _outputs(g)
-    k = np.zeros_like(x, shape=(36, c, out), dtype=dtype, order="C")
+    k = np.zeros_like(x, shape=(36, c, out), order="C")
     for at in _blocks(tiles):
         pixels = _times(_PIXELS, tiles[:, :, *at])
         k += np.matmul(pixels.transpose(0, 2, 1), _times(_OUTPUTS, outputs[:, :, *at]))

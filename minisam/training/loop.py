@@ -11,6 +11,8 @@ import os
 import re
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from minisam.optimizers import SGD, Adam
 from minisam.progress import with_progress
 from minisam.sam.methods import Method
 from minisam.sam.perturbation import NonFiniteError
+from minisam.threads import threads
 from minisam.training import checkpoint as files
 from minisam.training.examples import Examples
 from minisam.training.run import Run, State, fingerprint, resumed
@@ -201,26 +204,36 @@ def train(
     else:
         w = model.init((seed, PARAMETERS), data.x_train.dtype)
         state = State(w, optimizer.init(w), method.init(w))
-    for epoch in with_progress(range(state.epoch, epochs), epochs, f"{method.name}", progress):
-        began = time.perf_counter()
-        order = batches(len(data.x_train), batch_size, (seed, ORDER, epoch))
-        total = epochs * len(order)
-        start = epoch * len(order)
-        mean_loss = 0.0
-        try:
-            for t, rows in enumerate(order, start):
-                examples = Examples(model, loss, data, (seed, MASKS, t), rows)
-                draw = (seed, DRAWS, t)
-                mean_loss += _step(state, examples, method, optimizer, t, total, draw) * len(rows)
-            mean_loss /= len(data.x_train)
-            _finish_epoch(state, model, data, loss, mean_loss, len(order), began)
-        except (NonFiniteError, DivergedError) as error:
-            raise DivergedError(_diverged(method, t, epoch, saved, state.epoch)) from error
-        state.history[-1]["lr"] = float(optimizer.lr_at(start, total))
-        if saved is not None:
-            files.save(saved, state.checkpoint(settings))
+    with _threads_for(data):
+        for epoch in with_progress(range(state.epoch, epochs), epochs, method.name, progress):
+            began = time.perf_counter()
+            order = batches(len(data.x_train), batch_size, (seed, ORDER, epoch))
+            total = epochs * len(order)
+            start = epoch * len(order)
+            mean_loss = 0.0
+            try:
+                for t, rows in enumerate(order, start):
+                    examples = Examples(model, loss, data, (seed, MASKS, t), rows)
+                    draw = (seed, DRAWS, t)
+                    mean_loss += _step(state, examples, method, optimizer, t, total, draw) * len(
+                        rows
+                    )
+                mean_loss /= len(data.x_train)
+                _finish_epoch(state, model, data, loss, mean_loss, len(order), began)
+            except (NonFiniteError, DivergedError) as error:
+                raise DivergedError(_diverged(method, t, epoch, saved, state.epoch)) from error
+            state.history[-1]["lr"] = float(optimizer.lr_at(start, total))
+            if saved is not None:
+                files.save(saved, state.checkpoint(settings))
     statistics = statistics_at(model, state.w, data.x_train)
     return state.run(statistics, settings)
+
+
+def _threads_for(data: Dataset) -> AbstractContextManager[Any]:
+    """Split convolutions over threads; dense layers alone are left to the threads of BLAS."""
+    if data.x_train.ndim < 4 or find_spec("threadpoolctl") is None:
+        return nullcontext()
+    return threads()
 
 
 def _check_kinds(model: Any, data: Any, method: Any, optimizer: Any) -> None:

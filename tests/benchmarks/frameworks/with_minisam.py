@@ -1,5 +1,7 @@
 """minisam, with its own layers."""
 
+from contextlib import ExitStack
+
 import numpy as np
 from workloads import LR, MOMENTUM, RHO
 
@@ -16,6 +18,8 @@ LAYERS = {
     "residual": lambda body, shortcut: ms.nn.Residual(build(body), build(shortcut)),
 }
 
+THREADS = ExitStack()
+
 
 def build(layers):
     """The network."""
@@ -31,6 +35,8 @@ def tasks(workload, variant):
         return np.mean(ms.nn.cross_entropy(model(w, x, train=True), y))
 
     optimizer = ms.optimizers.SGD(LR, momentum=MOMENTUM)
+    if len(workload.shape) > 1:  # as `ms.train` does; until this process ends
+        THREADS.enter_context(ms.threads())
     state = {"w": w, "momentum": optimizer.init(w)}
 
     def sam_step():
