@@ -29,9 +29,13 @@ def test_without_names_all_are_drawn(capsys):
     assert main([*SMALL, "--out", "a folder/of figures"]) == 0
     out, err = capsys.readouterr()
     written = sorted(path.name for path in Path("a folder/of figures").iterdir())
-    assert written == sorted(f"{name}.{kind}" for name in FIGURES for kind in ("png", "svg"))
+    files = {name: f"{name}-train180-test100-epochs2" for name in FIGURES}
+    for name in ("gradient-norms", "cost"):  # the others are of the first seed
+        files[name] += "-seeds2"
+    files["schematic"] = "schematic"
+    assert written == sorted(f"{f}.{kind}" for f in files.values() for kind in ("png", "svg"))
     heads = [line for line in out.splitlines() if not line.startswith(" ")]
-    assert heads == [f"{n}: a folder/of figures/{n}.png, {n}.svg" for n in FIGURES]
+    assert heads == [f"{n}: a folder/of figures/{f}.png, {f}.svg" for n, f in files.items()]
     assert re.search(r"climbed \d+\.\d% of 6 steps, predicted \d+\.\d%", out)
     assert "after 2 epochs, 50 batches: skewness " in out
     assert err == ""  # a bar is for a terminal
@@ -119,11 +123,12 @@ def test_the_printed_numbers_are_those_of_the_figure(monkeypatch, capsys):
 
 def test_a_bar_is_shown_on_a_terminal(monkeypatch, capsys):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
-    assert main([*SMALL, "decisions", "--out", "o"]) == 0
+    line = ["figures", "decisions", "--train", "180", "--test", "100", "--epochs", "2"]
+    assert main([*line, "--out", "o"]) == 0
     err = capsys.readouterr().err
     assert "decisions: 100%" in err
     assert "1/1" in err
-    assert main([*SMALL, "decisions", "--out", "o", "--quiet"]) == 0
+    assert main([*line, "--out", "o", "--quiet"]) == 0
     assert capsys.readouterr().err == ""
 
 
@@ -133,6 +138,12 @@ def test_a_bar_is_shown_on_a_terminal(monkeypatch, capsys):
         ("figures cots", 2, "unknown figure 'cots'. Did you mean 'cost'? Choose from gradient-"),
         ("figures zzz", 2, "unknown figure 'zzz'. Choose from gradient-norms, normality, "),
         ("figures --ephocs 3", 2, "unknown argument '--ephocs'. Did you mean '--epochs'?"),
+        (
+            "figures decisions normality --seeds 5",
+            2,
+            "--seeds would change nothing: decisions and normality needs one seed at most",
+        ),
+        ("figures schematic --rho=0.2", 2, "--rho would change nothing: for schematic nothing is"),
         ("figures --seeds 0", 2, "--seeds must be at least 1, got 0."),
         ("figures --noise 2 decisions", 2, "rate"),
         ("figures --rho -1 decisions", 2, "rho must be a finite number >= 0, got -1.0."),

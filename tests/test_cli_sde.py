@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from minisam import sde
-from minisam.cli import main
+from minisam.cli import main, simulating
 from minisam.cli import sde as cli_sde
 from minisam.cli.arguments import PROBLEMS
 
-FEW = ["--paths", "60", "--steps", "20", "--substeps", "2"]
+SHORT = ["--paths", "60", "--steps", "20"]
+FEW = [*SHORT, "--substeps", "2"]
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +22,7 @@ def _elsewhere(tmp_path, monkeypatch):
 
 
 def test_every_problem_can_be_named():
-    assert tuple(cli_sde.MAKE) == PROBLEMS
+    assert tuple(simulating.MAKE) == PROBLEMS
 
 
 def test_paths_beside_each_other(capsys):
@@ -40,9 +41,10 @@ def test_paths_beside_each_other(capsys):
     assert re.search(cells.replace("+", r"\+").replace(r" \+", " +"), out)
     metric, _ = sde.relative_error(runs, "USAM", "SGD SDE")
     assert f"SGD SDE: max_k |difference of mean ‖∇f‖+‖x‖| / mean is {metric:.4g} ± " in out
-    assert out.endswith("Figure: figures/sde-wavy-usam-paths.png, sde-wavy-usam-paths.svg\n")
+    name = "sde-wavy-usam-paths-eta0.02-rho0.2-steps20-paths60-substeps2"
+    assert out.endswith(f"Figure: figures/{name}.png, {name}.svg\n")
     names = sorted(path.name for path in Path("figures").iterdir())
-    assert names == ["sde-wavy-usam-paths.png", "sde-wavy-usam-paths.svg"]
+    assert names == [f"{name}.png", f"{name}.svg"]
 
 
 def test_weak_errors(capsys):
@@ -53,11 +55,12 @@ def test_weak_errors(capsys):
     assert re.search(r"^ +η = 0.2 +η = 0.1 +η = 0.05 +η = 0.025 +slope$", out, re.M)
     for model in ("SAM SDE", "its drift only", "SGD SDE", "USAM SDE"):
         assert re.search(rf"^{model} .* -?\d\.\d\d\d ± \d\.?\d*$", out, re.M)
-    assert Path("o/sde-quadratic-sam-weak.png").exists()
+    assert Path("o/sde-quadratic-sam-weak-eta0.2-steps20-paths60-substeps2.png").exists()
 
 
 def test_stationary_variances(capsys):
-    assert main(["sde", "quadratic", "--experiment", "stationary", "--method", "usam", *FEW]) == 0
+    line = ["sde", "quadratic", "--experiment", "stationary", "--method", "usam"]
+    assert main([*line, *SHORT]) == 0
     out, _ = capsys.readouterr()
     assert re.search(r"^ +ρ = 0.025 +ρ = 0.05 +ρ = 0.1$", out, re.M)
     assert re.search(r"^USAM SDE / USAM +\d.* ± ", out, re.M)
@@ -65,12 +68,32 @@ def test_stationary_variances(capsys):
 
 
 def test_escape(capsys):
-    args = ["sde", "saddle", "--experiment", "escape", "--rho", "0.5", "--radius", "2", *FEW]
+    args = ["sde", "saddle", "--experiment", "escape", "--rho", "0.5", "--radius", "2", *SHORT]
     assert main(args) == 0
     out, _ = capsys.readouterr()
     assert out.startswith("SGD, USAM, DNSAM, SAM on saddle: η = 0.05, ρ = 0.5")
     assert "has not left ‖x‖ <= 2\n" in out
     assert re.search(r"^step +SGD +USAM +DNSAM +SAM$", out, re.M)
+    assert "figures/sde-saddle-escape-rho0.5-steps20-paths60-radius2.0.png" in out
+
+
+def test_the_two_cycle(capsys):
+    """ηλρ/(2 - ηλ) is 0.2·0.5/1.8 on ½x²."""
+    args = ["sde", "quadratic", "--experiment", "cycle", "--rho", "0.5", "--eta", "0.2"]
+    assert main(args) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith("SAM on quadratic: η = 0.2, ρ = 0.5, no noise, 100 steps\n")
+    assert f"ηλρ/(2 - ηλ) = {0.1 / 1.8:.6g} with λ = 1\n" in out
+    assert re.search(r"^The last iterate is \d\.?\d*e-1\d away from the last but two\.$", out, re.M)
+    assert re.search(rf"^100 +{0.1 / 1.8:.6g} +[+-][0-9.]+e-12$", out, re.M)
+    assert Path("figures/sde-quadratic-sam-cycle-eta0.2-rho0.5.svg").exists()
+
+
+def test_figures_of_other_options_are_other_files():
+    for rho in ("0.1", "0.2"):
+        assert main(["sde", "cosh", "--rho", rho, *FEW]) == 0
+    assert len(list(Path("figures").iterdir())) == 4
 
 
 def test_batches_are_cut_from_as_many_examples_as_fill_them(capsys):
@@ -102,6 +125,16 @@ def test_a_step_above_the_limit_is_warned_of(capsys):
         ("sde wavy --batch 3", 2, "but wavy is no mean over examples"),
         ("sde logistic-iris --batch 200", 2, "but logistic-iris has 150"),
         ("sde autoencoder --batch 40", 2, "--batch must divide the 150 examples of autoencoder"),
+        ("sde wavy --radius 2", 2, "--radius would change nothing: it is of the ball that paths"),
+        ("sde wavy --method sgd --rho=0.1", 2, "--rho would change nothing: SGD does not climb."),
+        ("sde digits --batch 5 --sigma 0.5", 2, "--sigma would change nothing: with --batch the"),
+        ("sde saddle --experiment escape --method sgd", 2, "--method would change nothing: escape"),
+        ("sde saddle --experiment escape --substeps 4", 2, "--substeps would change nothing: esc"),
+        ("sde wavy --experiment stationary --substeps 4", 2, "--substeps would change nothing: "),
+        ("sde wavy --experiment cycle --sigma 0", 2, "--sigma would change nothing: cycle is one"),
+        ("sde wavy --experiment cycle --method usam", 2, "--method would change nothing: only SAM"),
+        ("sde saddle --experiment cycle --eta 1.5 --steps 2000", 1, "has left the range of floats"),
+        ("sde wavy --experiment cycle --steps 1", 2, "steps must be at least 2, got 1"),
         ("sde wavy --experiment escape", 2, "paths start at ‖x‖ = 2.5, not inside of radius = 1"),
         ("sde two-wells --sigma 99 --eta 0.5 --steps 50", 1, "left the range of floats"),
     ],

@@ -275,8 +275,11 @@ def _sde_arguments(sde: _Parser) -> None:
     known = ", ".join(PROBLEMS)
     sde.add_argument("problem", metavar="PROBLEM", type=_one_of("problem", PROBLEMS), help=known)
     sde.choose("--method", "method", ("sam", "usam", "dnsam", "sgd"))
-    shown = ("paths", "weak", "stationary", "escape")
-    what = "means beside each other, weak orders, variances at fixed rho, or escape from a saddle"
+    shown = ("paths", "weak", "stationary", "escape", "cycle")
+    what = (
+        "means beside each other, weak orders, variances at fixed rho, escape from a saddle of "
+        "all methods, or the two-cycle in which SAM ends without noise"
+    )
     what = f"{', '.join(shown)}: {what}"
     sde.add("--experiment", shown[0], what, _one_of("experiment", shown), "NAME")
     sde.add("--eta", 0.05, "step size; weak halves it three times")

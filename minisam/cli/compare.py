@@ -89,7 +89,8 @@ def folder_name(args: Namespace) -> str:
     """
     axes = {"methods", "seeds", "noise", "jobs", "cluster"}
     words = ["compare", args.table, args.data, args.model]
-    words += preparing.unusual(args, axes | {"table", "data", "model"})
+    line = [*filter(None, [args.table]), "--model", args.model]
+    words += preparing.unusual(args, axes | {"table", "data", "model"}, *line)
     return "-".join(filter(None, words))
 
 

@@ -11,8 +11,8 @@ import numpy as np
 
 from minisam import data, nn, optimizers, plots, sam
 from minisam.arrays import Array
+from minisam.cli import preparing
 from minisam.cli.methods import MAKE
-from minisam.cli.preparing import writable
 from minisam.data import Dataset
 from minisam.nn.layer import Layer
 from minisam.plots.page import load_matplotlib
@@ -53,18 +53,15 @@ def run(args: Namespace) -> int:
     load_matplotlib()  # minutes of training would be lost without it
     if args.seeds < 1:
         raise ValueError(f"--seeds must be at least 1, got {args.seeds}.")
-    out = writable(Path(args.out))
+    wanted = args.figures or list(DRAW)
+    preparing.refuse_idle(args, _idle(wanted))
+    out = preparing.writable(Path(args.out))
     out.mkdir(parents=True, exist_ok=True)
-    draw = {
-        "gradient-norms": _gradient_norms,
-        "normality": _normality,
-        "decisions": _decisions,
-        "cost": _cost,
-        "schematic": _schematic,
-    }
     laboratory = _Laboratory(args)
-    for name in args.figures or draw:
-        shown, (png, svg) = draw[name](laboratory, out / name)
+    for name in wanted:
+        words = preparing.unusual(args, {"figures", *_idle([name])})
+        file = "-".join([name, *words]) + ".png"
+        shown, (png, svg) = DRAW[name](laboratory, out / file)
         print(f"{name}: {png}, {svg.name}", *shown, sep="\n  ", flush=True)
     return 0
 
@@ -149,7 +146,7 @@ _Drawn = tuple[list[str], tuple[Path, Path]]
 
 def _gradient_norms(laboratory: _Laboratory, path: Path) -> _Drawn:
     seeds, epochs = laboratory.args.seeds, laboratory.args.epochs
-    runs = laboratory.runs(path.name, ("SAM", "ERM"), seeds)
+    runs = laboratory.runs("gradient-norms", ("SAM", "ERM"), seeds)
     norms = {
         name: np.array([plots.epoch_means(run.steps["s"], epochs) for run in group])
         for name, group in runs.items()
@@ -164,7 +161,7 @@ def _gradient_norms(laboratory: _Laboratory, path: Path) -> _Drawn:
 
 def _normality(laboratory: _Laboratory, path: Path) -> _Drawn:
     args = laboratory.args
-    (after,) = laboratory.runs(path.name, ("AE-SAM",), 1)["AE-SAM"]
+    (after,) = laboratory.runs("normality", ("AE-SAM",), 1)["AE-SAM"]
     points: dict[str, Array] = {
         "before training": laboratory.model.init((args.seed, PARAMETERS), after.w.dtype),
         f"after {args.epochs} epochs": after.w,
@@ -182,7 +179,7 @@ def _normality(laboratory: _Laboratory, path: Path) -> _Drawn:
 
 
 def _decisions(laboratory: _Laboratory, path: Path) -> _Drawn:
-    (run,) = laboratory.runs(path.name, ("AE-SAM",), 1)["AE-SAM"]
+    (run,) = laboratory.runs("decisions", ("AE-SAM",), 1)["AE-SAM"]
     observed, predicted = plots.climbed_fraction(run.steps)
     shown = f"climbed {observed[-1]:.1%} of {observed.size:,} steps, predicted {predicted[-1]:.1%}"
     title = f"AE-SAM: {laboratory.title(1)}"
@@ -198,7 +195,7 @@ def _cost(laboratory: _Laboratory, path: Path) -> _Drawn:
             "test_accuracy": run.history[-1]["test_accuracy"],
             "evaluations": run.evaluations,
         }
-        for name, group in laboratory.runs(path.name, names, seeds).items()
+        for name, group in laboratory.runs("cost", names, seeds).items()
         for run in group
     ]
     shown = [
@@ -211,3 +208,23 @@ def _cost(laboratory: _Laboratory, path: Path) -> _Drawn:
 
 def _schematic(_: _Laboratory, path: Path) -> _Drawn:
     return [], plots.schematic_figure(path)
+
+
+DRAW = {
+    "gradient-norms": _gradient_norms,
+    "normality": _normality,
+    "decisions": _decisions,
+    "cost": _cost,
+    "schematic": _schematic,
+}
+
+
+def _idle(wanted: Sequence[str]) -> dict[str, str]:
+    """Return the options that none of these figures depends on, with the reason."""
+    idle = {}
+    if set(wanted) <= {"normality", "decisions", "schematic"}:
+        idle["seeds"] = f"{' and '.join(wanted)} needs one seed at most, that of --seed"
+    if set(wanted) == {"schematic"}:
+        trains = ("data", "train", "test", "root", "noise", "rho", "epochs", "seed", "seeds")
+        idle |= dict.fromkeys(trains, "for schematic nothing is trained")
+    return idle

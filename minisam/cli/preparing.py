@@ -6,6 +6,7 @@ import shlex
 import sys
 import tempfile
 from argparse import Namespace
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -171,29 +172,51 @@ def writable(out: Path) -> Path:
     return out
 
 
-def unusual(args: Namespace, aside: set[str]) -> list[str]:
-    """Return what is not as by default, for the name of a folder.
+def unusual(args: Namespace, aside: set[str], *line: str) -> list[str]:
+    """Return what is not as by default, for the name of a file or folder.
 
     Parameters
     ----------
     args : argparse.Namespace
-        Of a command that trains.
+        Of any command.
     aside : set of str
         Options that do not matter, or stand in the name already.
+    *line : str
+        What the command must be given, and what its defaults depend on.
 
     Returns
     -------
     list of str
         Names with their values.
     """
-    first = [args.table] if getattr(args, "table", None) else []
-    plain = vars(parse([args.command, *first, "--model", args.model]))
+    plain = vars(parse([args.command, *line]))
     words = []
     for name, value in vars(args).items():
         if name not in aside | {"command", "argv", "root", "out", "quiet"} and value != plain[name]:
             text = "x".join(map(str, value)) if isinstance(value, tuple) else str(value)
             words.append(name + text)
     return words
+
+
+def refuse_idle(args: Namespace, idle: Mapping[str, str]) -> None:
+    """Refuse options that were given and would change nothing.
+
+    Parameters
+    ----------
+    args : argparse.Namespace
+        Of any command.
+    idle : mapping from str to str
+        Options without a use here, and why they have none.
+
+    Raises
+    ------
+    ValueError
+        One of them is on the command line.
+    """
+    given = {word.partition("=")[0] for word in args.argv if word.startswith("--")}
+    for name, why in idle.items():
+        if f"--{name}" in given:
+            raise ValueError(f"--{name} would change nothing: {why}.")
 
 
 def again(args: Namespace) -> str:

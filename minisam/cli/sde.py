@@ -12,29 +12,10 @@ import numpy as np
 from minisam import plots, sde
 from minisam.arrays import Array
 from minisam.cli.preparing import writable
-from minisam.progress import progress_bar
-from minisam.sde import DNSAM, SAM, SDE, SGD, USAM, Gaussian, MiniBatches, Problem, Simulation
+from minisam.cli.simulating import Job
+from minisam.sde import Simulation
 from minisam.text import aligned
 
-MAKE: dict[str, Callable[..., Problem]] = {
-    "quadratic": lambda: sde.quadratic([[1.0]], [2.0]),
-    "quadratic-10": lambda: sde.random_quadratic(10),
-    "saddle": sde.saddle,
-    "embedded-saddle": sde.embedded_saddle,
-    "wavy": lambda: sde.wavy(2.5),
-    "cosh": lambda: sde.cosh(2.0),
-    "two-wells": sde.two_wells,
-    "autoencoder": sde.linear_autoencoder,
-    "teacher-student": sde.teacher_student,
-    "digits": sde.digits_mlp,
-    "logistic": sde.logistic,
-    "logistic-iris": lambda **more: sde.logistic("iris", **more),
-    "deep-linear": sde.deep_linear,
-    "deep-linear-iris": lambda **more: sde.deep_linear("iris", **more),
-    "deep-sigmoid": sde.deep_sigmoid,
-    "deep-sigmoid-iris": lambda **more: sde.deep_sigmoid("iris", **more),
-}
-ALGORITHMS = {"sam": SAM, "usam": USAM, "dnsam": DNSAM, "sgd": SGD}
 SHOWN = ("f", "‖x‖", "‖∇f‖")
 ROWS = 5
 """Steps of a table at most, beside the start."""
@@ -65,12 +46,13 @@ def run(args: Namespace) -> int:
         The figure cannot be written, or scikit-learn is missing.
     """
     out = writable(Path(args.out))
-    job = _Job(args)
+    job = Job(args)
     experiment = {
         "paths": _paths,
         "weak": _weak,
         "stationary": _stationary,
         "escape": _escape,
+        "cycle": _cycle,
     }[args.experiment]
     with warnings.catch_warnings():
         warnings.simplefilter("default", RuntimeWarning)
@@ -79,8 +61,7 @@ def run(args: Namespace) -> int:
     out.mkdir(parents=True, exist_ok=True)
     print(job.title, *lines, sep="\n")
     try:
-        name = f"sde-{args.problem}-{args.method}-{args.experiment}"
-        png, svg = draw(*what, out / name, title=job.title)
+        png, svg = draw(*what, out / f"{job.name}.png", title=job.title)
     except ImportError as error:
         print(f"No figure. {error}", file=sys.stderr)
     else:
@@ -92,59 +73,7 @@ def _warn(message: Warning | str, *_: Any) -> None:
     print(f"minisam sde: warning: {message}", file=sys.stderr)
 
 
-class _Job:
-    """What the command line says, made."""
-
-    def __init__(self, args: Namespace) -> None:
-        self.args, self.algorithm = args, ALGORITHMS[args.method]
-        self.problem = MAKE[args.problem]()
-        self.noise: Gaussian | MiniBatches = Gaussian.isotropic(args.sigma, self.problem.d)
-        noise = f"σ = {args.sigma:g}"
-        if args.batch is not None:
-            self._cut(args.batch)
-            noise = f"batches of {args.batch}"
-        every = args.experiment == "escape"
-        radius = "" if self.algorithm is SGD and not every else f", ρ = {args.rho:g}"
-        who = ", ".join(a.name for a in sde.ALGORITHMS) if every else self.algorithm.name
-        self.title = (
-            f"{who} on {self.problem.name}: η = {args.eta:g}{radius}, {noise},\n"
-            f"{args.steps:,} steps, {args.paths:,} paths, seed {args.seed}"
-        )
-
-    def _cut(self, b: int) -> None:
-        """Cut as many examples into batches as fill them."""
-        name, n = self.args.problem, self.problem.examples
-        if not 1 <= b <= n:
-            what = f"has {n}" if n else "is no mean over examples"
-            raise ValueError(f"--batch {b} needs as many examples, but {name} {what}.")
-        if n % b:
-            if name in ("autoencoder", "teacher-student", "digits"):
-                raise ValueError(f"--batch must divide the {n} examples of {name}, got {b}.")
-            self.problem = MAKE[name](examples=n - n % b)
-        self.noise = MiniBatches(sde.one_epoch(self.problem.examples, b, self.args.seed))
-
-    def model(self, rho: float) -> SDE:
-        """Return the algorithm's SDE."""
-        return sde.model(self.algorithm, self.problem, self.noise, rho)
-
-    def models(self) -> dict[str, Callable[[float], SDE]]:
-        """Return that, and the wrong ones it is compared with."""
-        plain = sde.model(SGD, self.problem, self.noise)
-        models: dict[str, Callable[[float], SDE]] = {f"{self.algorithm.name} SDE": self.model}
-        if self.algorithm is not SGD:
-            models["its drift only"] = lambda rho: sde.combine(self.model(rho), plain)
-            models["SGD SDE"] = lambda rho: plain
-        if self.algorithm in (SAM, DNSAM):
-            models["USAM SDE"] = lambda rho: sde.model(USAM, self.problem, self.noise, rho)
-        return models
-
-    def progress(self, simulations: int = 1) -> Any:
-        """Return a bar for so many simulations."""
-        args = self.args
-        return progress_bar(args.paths * simulations, args.problem, not args.quiet, "path")
-
-
-def _paths(job: _Job) -> Shown:
+def _paths(job: Job) -> Shown:
     args, name = job.args, job.algorithm.name
     with job.progress() as tick:
         runs, model = sde.compare(
@@ -179,7 +108,7 @@ def _paths(job: _Job) -> Shown:
     return lines, plots.paths_figure, (runs, args.eta, SHOWN)
 
 
-def _weak(job: _Job) -> Shown:
+def _weak(job: Job) -> Shown:
     args = job.args
     etas = [args.eta / 2**i for i in range(4)]
     with job.progress(len(etas)) as tick:
@@ -206,7 +135,7 @@ def _weak(job: _Job) -> Shown:
     return lines, plots.weak_error_figure, (found,)
 
 
-def _stationary(job: _Job) -> Shown:
+def _stationary(job: Job) -> Shown:
     args = job.args
     rhos = [args.rho * part for part in (0.25, 0.5, 1.0)]
     with job.progress(len(rhos)) as tick:
@@ -233,7 +162,7 @@ def _stationary(job: _Job) -> Shown:
     return lines, plots.stationary_figure, (found,)
 
 
-def _escape(job: _Job) -> Shown:
+def _escape(job: Job) -> Shown:
     args = job.args
     with job.progress() as tick:
         runs = sde.escape(
@@ -259,13 +188,34 @@ def _escape(job: _Job) -> Shown:
     return lines, plots.escape_figure, (runs, args.eta)
 
 
+def _cycle(job: Job) -> Shown:
+    args = job.args
+    found = sde.cycle(job.problem, eta=args.eta, rho=args.rho, steps=args.steps)
+    table = [["step", "half its length", "half - amplitude"]]
+    for k in _spread(args.steps):
+        half = float(found.halves[k])
+        table.append([str(k + 1), f"{half:.6g}", f"{half - found.amplitude:+.3g}"])
+    formula = f"ηλρ/(2 - ηλ) = {found.amplitude:.6g} with λ = {found.curvature:.4g}"
+    lines = [
+        f"amplitude of a two-cycle here: {formula}",
+        aligned(table),
+        f"The last iterate is {found.gap:.2g} away from the last but two.",
+    ]
+    return lines, plots.cycle_figure, (found,)
+
+
 def _square(x: Array) -> Array:
     return np.sum(x * x, axis=1)
 
 
 def _rows(runs: Simulation) -> list[int]:
     """Return which of the recorded steps a table shows."""
-    return sorted({round(k) for k in np.linspace(0, len(runs.steps) - 1, ROWS + 1)})
+    return _spread(len(runs.steps))
+
+
+def _spread(count: int) -> list[int]:
+    """Return the first, the last, and some between of so many."""
+    return sorted({round(k) for k in np.linspace(0, count - 1, ROWS + 1)})
 
 
 def _number(value: float, error: float, sign: str = "") -> str:

@@ -133,7 +133,7 @@ def folder_name(args: Namespace) -> str:
     """
     named = {"data", "model", "method", "seed"}
     words = [args.data, args.model, args.method]
-    words += preparing.unusual(args, named | {"compare", "resume"})
+    words += preparing.unusual(args, named | {"compare", "resume"}, "--model", args.model)
     return "-".join([*words, f"seed{args.seed}"])
 
 

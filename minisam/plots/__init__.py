@@ -17,6 +17,7 @@ from minisam.plots.normality import (
 from minisam.plots.page import style
 from minisam.plots.schematic import Step, sam_step, schematic_figure
 from minisam.plots.sde import (
+    cycle_figure,
     escape_figure,
     paths_figure,
     stationary_figure,
@@ -32,6 +33,7 @@ __all__ = [
     "climbed_fraction",
     "cost_figure",
     "costs",
+    "cycle_figure",
     "decisions_figure",
     "epoch_means",
     "escape_figure",

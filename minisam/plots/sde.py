@@ -1,4 +1,4 @@
-"""Figures of the SDE models: paths, weak errors, where they settle, and who leaves a saddle."""
+"""Figures of the SDE models: paths, weak errors, where they settle, saddles and the two-cycle."""
 
 import os
 from collections.abc import Sequence
@@ -6,10 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from minisam.plots.page import write
-from minisam.sde import Simulation, Stationary, WeakError
+from minisam.sde import Cycle, Simulation, Stationary, WeakError
 
 WIDE = (7.2, 3.6)
 """Inches: room for a legend beside the axes."""
+LAST = 20
+"""Steps of a two-cycle that are shown one by one."""
 
 
 def paths_figure(
@@ -205,6 +207,51 @@ def escape_figure(
         _page(figure, title)
 
     return write(path, draw, WIDE)
+
+
+def cycle_figure(
+    found: Cycle, path: str | os.PathLike[str], *, title: str = ""
+) -> tuple[Path, Path]:
+    """Draw how SAM without noise ends in its two-cycle: lengths of steps, and the last iterates.
+
+    Parameters
+    ----------
+    found : Cycle
+        From `minisam.sde.cycle`.
+    path, title
+        As for `paths_figure`.
+
+    Returns
+    -------
+    png, svg : pathlib.Path
+        The two files.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from minisam.sde import cycle, quadratic
+    >>> found = cycle(quadratic([[1.0]]), eta=0.5, rho=0.3, steps=20)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     [file.name for file in cycle_figure(found, f"{folder}/cycle")]
+    ['cycle.png', 'cycle.svg']
+    """
+
+    def draw(figure: Any) -> None:
+        left, right = figure.subplots(1, 2)
+        steps, amplitude = len(found.halves), found.amplitude
+        left.semilogy(range(1, steps + 1), found.halves, label="half a step's length")
+        left.axhline(amplitude, color="0.4", linestyle="--", label="ηλρ/(2 - ηλ)")
+        left.set_xlabel("step")
+        left.legend()
+        last = range(max(0, steps - LAST), steps + 1)
+        right.plot(last, found.coordinates[last.start :], marker="o")
+        for side in (amplitude, -amplitude):
+            right.axhline(side, color="0.4", linestyle="--")
+        right.set_xlabel("step")
+        right.set_ylabel("iterate along the last step")
+        figure.suptitle(title)
+
+    return write(path, draw, (7.2, 3.4))
 
 
 def _page(figure: Any, title: str) -> None:

@@ -12,6 +12,7 @@ from minisam.sde.algorithms import (
     step,
 )
 from minisam.sde.comparison import compare, relative_error
+from minisam.sde.cycles import Cycle, cycle, cycle_amplitude
 from minisam.sde.directions import expected_direction, expected_norm
 from minisam.sde.expansion import Moments, step_moments
 from minisam.sde.landscapes import (
@@ -59,6 +60,7 @@ __all__ = [
     "USAM",
     "Algorithm",
     "Clips",
+    "Cycle",
     "Gaussian",
     "MiniBatches",
     "Moments",
@@ -75,6 +77,8 @@ __all__ = [
     "combine",
     "compare",
     "cosh",
+    "cycle",
+    "cycle_amplitude",
     "deep_linear",
     "deep_sigmoid",
     "digits_mlp",

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from minisam import sde
-from minisam.plots import escape_figure, paths_figure, stationary_figure, weak_error_figure
+from minisam.plots import (
+    cycle_figure,
+    escape_figure,
+    paths_figure,
+    stationary_figure,
+    weak_error_figure,
+)
 
 TITLE = "SAM on something: η = 0.05, ρ = 0.1, σ = 0.5,\n1,500 steps, 20,000 paths, seed 0"
 
@@ -66,3 +72,16 @@ def test_escape_curves(tmp_path, drawn, legible):
         np.testing.assert_array_equal(line.get_ydata(), left.mean(name, "inside"))
         assert line.get_xdata()[-1] == pytest.approx(5.0)
     assert {TITLE, "DNSAM"} <= legible(drawn[0])
+
+
+def test_the_two_cycle_beside_its_amplitude(tmp_path, drawn, legible):
+    found = sde.cycle(sde.quadratic([[1.0]], [2.0]), eta=0.2, rho=0.5, steps=100)
+    cycle_figure(found, tmp_path / "f", title=TITLE)
+    left, right = drawn[0].axes
+    np.testing.assert_array_equal(left.lines[0].get_ydata(), found.halves)
+    np.testing.assert_array_equal(left.lines[1].get_ydata(), [found.amplitude] * 2)
+    np.testing.assert_array_equal(right.lines[0].get_xdata(), np.arange(80, 101))
+    ends = [found.amplitude, -found.amplitude]
+    np.testing.assert_allclose(right.lines[0].get_ydata()[::-1], [*ends * 10, ends[0]], rtol=1e-4)
+    assert [line.get_ydata()[0] for line in right.lines[1:]] == ends
+    assert {TITLE, "step", "ηλρ/(2 - ηλ)"} <= legible(drawn[0])

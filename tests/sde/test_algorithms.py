@@ -70,20 +70,6 @@ def test_stability_limit_is_sharp(algorithm, rho):
         assert bool(np.abs(x[0, 1]) < 1) is stable
 
 
-def test_sam_ends_in_a_two_cycle_of_the_stated_amplitude():
-    """ηλρ/(2 - ηλ) along the top eigenvector, exactly, and unbounded towards ηλ = 2."""
-    rho = 0.3
-    for eta, top in ((0.5, 3.0), (0.1, 3.0), (0.65, 3.0)):
-        bowl = sde.quadratic(np.diag([1.0, top]))
-        x = np.array([[0.1, 0.2]])
-        for _ in range(2000):
-            x = sde.step(sde.SAM, bowl.gradient, bowl.gradient, x, eta, rho)
-        after = sde.step(sde.SAM, bowl.gradient, bowl.gradient, x, eta, rho)
-        amplitude = eta * top * rho / (2 - eta * top)
-        np.testing.assert_allclose(np.abs(x), [[0.0, amplitude]], atol=1e-12)
-        np.testing.assert_allclose(after, -x, atol=1e-12)
-
-
 def test_steps_above_the_limit_are_warned_of_with_the_limit():
     bowl, noise = sde.quadratic(np.diag([1.0, 4.0])), sde.Gaussian(np.eye(2))
     with pytest.warns(
