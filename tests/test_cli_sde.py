@@ -58,6 +58,20 @@ def test_weak_errors(capsys):
     assert Path("o/sde-quadratic-sam-weak-eta0.2-steps20-paths60-substeps2.png").exists()
 
 
+def test_the_metric_for_several_radii(capsys):
+    args = ["sde", "wavy", "--experiment", "metric", "--method", "dnsam", "--rho", "0.2", *FEW]
+    assert main(args) == 0
+    out, _ = capsys.readouterr()
+    assert re.search(r"^ +ρ = 0.05 +ρ = 0.1 +ρ = 0.2$", out, re.M)
+    noise = sde.Gaussian([[0.25]])
+    found = sde.metric(
+        sde.DNSAM, sde.wavy(2.5), noise, [0.2], eta=0.05, steps=20, paths=60, substeps=2
+    )
+    for model in ("DNSAM SDE", "SGD SDE"):
+        (error,), (standard,) = found.errors[model], found.standard_errors[model]
+        assert re.search(rf"^{model} .* {error:.4g} ± {standard:.1g}$", out, re.M)
+
+
 def test_stationary_variances(capsys):
     line = ["sde", "quadratic", "--experiment", "stationary", "--method", "usam"]
     assert main([*line, *SHORT]) == 0
@@ -127,6 +141,8 @@ def test_a_step_above_the_limit_is_warned_of(capsys):
         ("sde autoencoder --batch 40", 2, "--batch must divide the 150 examples of autoencoder"),
         ("sde wavy --radius 2", 2, "--radius would change nothing: it is of the ball that paths"),
         ("sde wavy --method sgd --rho=0.1", 2, "--rho would change nothing: SGD does not climb."),
+        ("sde wavy --method sgd --experiment metric", 2, "metric varies ρ, which SGD has none of"),
+        ("sde wavy --method sgd --experiment stationary", 2, "stationary varies ρ, which SGD has"),
         ("sde digits --batch 5 --sigma 0.5", 2, "--sigma would change nothing: with --batch the"),
         ("sde saddle --experiment escape --method sgd", 2, "--method would change nothing: escape"),
         ("sde saddle --experiment escape --substeps 4", 2, "--substeps would change nothing: esc"),

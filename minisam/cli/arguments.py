@@ -275,15 +275,16 @@ def _sde_arguments(sde: _Parser) -> None:
     known = ", ".join(PROBLEMS)
     sde.add_argument("problem", metavar="PROBLEM", type=_one_of("problem", PROBLEMS), help=known)
     sde.choose("--method", "method", ("sam", "usam", "dnsam", "sgd"))
-    shown = ("paths", "weak", "stationary", "escape", "cycle")
+    shown = ("paths", "metric", "weak", "stationary", "escape", "cycle")
     what = (
-        "means beside each other, weak orders, variances at fixed rho, escape from a saddle of "
-        "all methods, or the two-cycle in which SAM ends without noise"
+        "means beside each other, how far apart they are for several rho, weak orders, variances "
+        "at fixed rho, escape of all methods from a saddle, or SAM's two-cycle without noise"
     )
     what = f"{', '.join(shown)}: {what}"
     sde.add("--experiment", shown[0], what, _one_of("experiment", shown), "NAME")
     sde.add("--eta", 0.05, "step size; weak halves it three times")
-    sde.add("--rho", 0.1, "radius of the climb")
+    what = "radius of the climb; metric and stationary take a quarter and half of it as well"
+    sde.add("--rho", 0.1, what)
     sde.add("--sigma", 0.5, "standard deviation of Gaussian noise in each gradient entry")
     what = "draw batches of N examples instead of adding Gaussian noise"
     sde.add("--batch", None, what, int, "N")

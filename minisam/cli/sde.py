@@ -49,6 +49,7 @@ def run(args: Namespace) -> int:
     job = Job(args)
     experiment = {
         "paths": _paths,
+        "metric": _metric,
         "weak": _weak,
         "stationary": _stationary,
         "escape": _escape,
@@ -108,6 +109,29 @@ def _paths(job: Job) -> Shown:
     return lines, plots.paths_figure, (runs, args.eta, SHOWN)
 
 
+def _metric(job: Job) -> Shown:
+    args = job.args
+    rhos = job.radii()
+    with job.progress(len(rhos)) as tick:
+        found = sde.metric(
+            job.algorithm,
+            job.problem,
+            job.noise,
+            rhos,
+            eta=args.eta,
+            steps=args.steps,
+            paths=args.paths,
+            substeps=args.substeps,
+            seed=args.seed,
+            tick=tick,
+        )
+    table = [["", *(f"ρ = {rho:g}" for rho in rhos)]]
+    for model, errors in found.errors.items():
+        table.append([model, *map(_number, errors, found.standard_errors[model])])
+    lines = ["max_k |difference of mean ‖∇f‖+‖x‖| / mean", aligned(table)]
+    return lines, plots.metric_figure, (found,)
+
+
 def _weak(job: Job) -> Shown:
     args = job.args
     etas = [args.eta / 2**i for i in range(4)]
@@ -137,7 +161,7 @@ def _weak(job: Job) -> Shown:
 
 def _stationary(job: Job) -> Shown:
     args = job.args
-    rhos = [args.rho * part for part in (0.25, 0.5, 1.0)]
+    rhos = job.radii()
     with job.progress(len(rhos)) as tick:
         found = sde.stationary(
             job.algorithm,

@@ -101,6 +101,14 @@ class Job:
             models["USAM SDE"] = lambda rho: sde.model(USAM, self.problem, self.noise, rho)
         return models
 
+    def radii(self) -> list[float]:
+        """Return the ρ that an experiment goes through, up to that of the command line."""
+        if self.algorithm is SGD:
+            raise ValueError(
+                f"--experiment {self.args.experiment} varies ρ, which SGD has none of."
+            )
+        return [self.args.rho * part for part in (0.25, 0.5, 1.0)]
+
     def progress(self, simulations: int = 1) -> Any:
         """Return a bar for so many simulations."""
         args = self.args

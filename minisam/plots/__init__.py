@@ -19,6 +19,7 @@ from minisam.plots.schematic import Step, sam_step, schematic_figure
 from minisam.plots.sde import (
     cycle_figure,
     escape_figure,
+    metric_figure,
     paths_figure,
     stationary_figure,
     weak_error_figure,
@@ -38,6 +39,7 @@ __all__ = [
     "epoch_means",
     "escape_figure",
     "gradient_norms_figure",
+    "metric_figure",
     "normality_figure",
     "normality_test",
     "pareto_front",

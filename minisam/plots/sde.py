@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from minisam.plots.page import write
-from minisam.sde import Cycle, Simulation, Stationary, WeakError
+from minisam.sde import Cycle, Metric, Simulation, Stationary, WeakError
 
 WIDE = (7.2, 3.6)
 """Inches: room for a legend beside the axes."""
@@ -22,7 +22,10 @@ def paths_figure(
     *,
     title: str = "",
 ) -> tuple[Path, Path]:
-    """Draw means against time, and one standard deviation of the first process as a band.
+    """Draw means against time, and within one standard deviation of them a band.
+
+    The band is the algorithm's; the edges of its SDE's are thin lines, which should be those of the
+    band.
 
     Parameters
     ----------
@@ -67,13 +70,15 @@ def paths_figure(
                 axes.plot(time, runs.mean(process, observable), label=process)[0]
                 for process in runs.processes
             ]
-            # Those of the models would lie on it.
-            mean = runs.mean(runs.processes[0], observable)
-            spread = runs.std(runs.processes[0], observable)
-            colour = lines[0].get_color()
-            axes.fill_between(
-                time, mean - spread, mean + spread, color=colour, alpha=0.2, linewidth=0
-            )
+            edges = [
+                runs.mean(process, observable) + side * runs.std(process, observable)
+                for process in runs.processes[:2]
+                for side in (-1, 1)
+            ]
+            band, model = (line.get_color() for line in lines[:2])
+            axes.fill_between(time, *edges[:2], color=band, alpha=0.2, linewidth=0)
+            for edge in edges[2:]:
+                axes.plot(time, edge, color=model, linestyle="-", linewidth=0.6)
             axes.set_xlabel("time (steps × η)")
             axes.set_ylabel(f"mean of {observable}")
         panels[0].legend()
@@ -164,6 +169,46 @@ def stationary_figure(
         axes.axhline(1, color="0.6", linestyle="-", linewidth=1, zorder=0)
         axes.set_xlabel("radius ρ")
         axes.set_ylabel("long-run mean, model / algorithm")
+        _page(figure, title)
+
+    return write(path, draw, WIDE)
+
+
+def metric_figure(
+    found: Metric, path: str | os.PathLike[str], *, title: str = ""
+) -> tuple[Path, Path]:
+    """Draw the SDE paper's metric against ρ, with four standard errors.
+
+    Parameters
+    ----------
+    found : Metric
+        From `minisam.sde.metric`.
+    path, title
+        As for `paths_figure`.
+
+    Returns
+    -------
+    png, svg : pathlib.Path
+        The two files.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile
+    >>> one = {"SAM SDE": np.array([0.01, 0.02])}
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     files = metric_figure(Metric(np.array([0.1, 0.2]), one, one), f"{folder}/metric")
+    ...     [file.name for file in files]
+    ['metric.png', 'metric.svg']
+    """
+
+    def draw(figure: Any) -> None:
+        axes = figure.subplots()
+        for model, errors in found.errors.items():
+            bars = 4 * found.standard_errors[model]
+            axes.errorbar(found.rhos, errors, bars, label=model, marker="o", capsize=2)
+        axes.set_xlabel("radius ρ")
+        axes.set_ylabel("max |difference of mean ‖∇f‖+‖x‖| / mean")
+        axes.set_ylim(bottom=0)
         _page(figure, title)
 
     return write(path, draw, WIDE)

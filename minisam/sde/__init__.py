@@ -11,7 +11,7 @@ from minisam.sde.algorithms import (
     stability_limit,
     step,
 )
-from minisam.sde.comparison import compare, relative_error
+from minisam.sde.comparison import Metric, compare, metric, relative_error
 from minisam.sde.cycles import Cycle, cycle, cycle_amplitude
 from minisam.sde.directions import expected_direction, expected_norm
 from minisam.sde.expansion import Moments, step_moments
@@ -62,6 +62,7 @@ __all__ = [
     "Clips",
     "Cycle",
     "Gaussian",
+    "Metric",
     "MiniBatches",
     "Moments",
     "Network",
@@ -94,6 +95,7 @@ __all__ = [
     "general",
     "linear_autoencoder",
     "logistic",
+    "metric",
     "model",
     "modified_loss",
     "observables",

@@ -1,6 +1,7 @@
 """The SDE paper's experiment: an algorithm, its SDE and SGD's, beside each other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -112,3 +113,57 @@ def relative_error(runs: Simulation, algorithm: str, model: str) -> tuple[float,
     scale = float(np.mean(runs.mean(algorithm, SIZE)))
     worst = int(np.abs(gap).argmax())
     return float(abs(gap[worst])) / scale, float(error[worst]) / scale
+
+
+@dataclass(frozen=True, eq=False)
+class Metric:
+    """The SDE paper's metric for each ρ.
+
+    Attributes
+    ----------
+    rhos : array, (n,)
+        Radii.
+    errors, standard_errors : dict from str to array, (n,)
+        By model: as from `relative_error`.
+    """
+
+    rhos: Array
+    errors: dict[str, Array]
+    standard_errors: dict[str, Array]
+
+
+def metric(
+    algorithm: Algorithm, problem: Problem, noise: Noise, rhos: Sequence[float], **options: Any
+) -> Metric:
+    """Run `compare` and take its `relative_error` at several ρ, as the SDE paper does.
+
+    Parameters
+    ----------
+    algorithm, problem, noise
+        What is compared.
+    rhos : sequence of float
+        Radii.
+    **options
+        Of `compare`, but for ``rho``.
+
+    Returns
+    -------
+    Metric
+        Of the algorithm's own SDE and of SGD's.
+
+    Examples
+    --------
+    >>> from minisam.sde import SAM, Gaussian, wavy
+    >>> found = metric(SAM, wavy(), Gaussian([[0.04]]), [0.1, 0.2], eta=0.05, steps=20, paths=500)
+    >>> bool((found.errors["SAM SDE"] < found.errors["SGD SDE"]).all())
+    True
+    """
+    rows = []
+    for rho in rhos:
+        runs, _ = compare(algorithm, problem, noise, rho=rho, **options)
+        models = runs.processes[1:]
+        rows.append([relative_error(runs, algorithm.name, model) for model in models])
+    errors, standard_errors = (
+        dict(zip(models, values, strict=True)) for values in np.transpose(rows)
+    )
+    return Metric(np.array(rhos, dtype=float), errors, standard_errors)

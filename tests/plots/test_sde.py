@@ -7,6 +7,7 @@ from minisam import sde
 from minisam.plots import (
     cycle_figure,
     escape_figure,
+    metric_figure,
     paths_figure,
     stationary_figure,
     weak_error_figure,
@@ -25,14 +26,18 @@ def runs():
 def test_paths_are_means_and_their_band_a_standard_deviation(runs, tmp_path, drawn, legible):
     paths_figure(runs, 0.1, ["f", "‖x‖"], tmp_path / "f", title=TITLE)
     for axes, observable in zip(drawn[0].axes, ["f", "‖x‖"], strict=True):
-        assert [line.get_label() for line in axes.lines] == ["SAM", "SAM SDE", "SGD SDE"]
-        for line, process in zip(axes.lines, runs.processes, strict=True):
+        assert [line.get_label() for line in axes.lines[:3]] == ["SAM", "SAM SDE", "SGD SDE"]
+        for line, process in zip(axes.lines[:3], runs.processes, strict=True):
             np.testing.assert_allclose(line.get_xdata(), [0, 0.2, 0.4, 0.6])
             np.testing.assert_array_equal(line.get_ydata(), runs.mean(process, observable))
         band = axes.collections[0].get_paths()[0].vertices
         mean, spread = runs.mean("SAM", observable)[-1], runs.std("SAM", observable)[-1]
         ends = {round(y, 9) for x, y in band if x == pytest.approx(0.6)}
         assert ends == {round(mean - spread, 9), round(mean + spread, 9)}
+        model, around = runs.mean("SAM SDE", observable), runs.std("SAM SDE", observable)
+        for line, edge in zip(axes.lines[3:], (model - around, model + around), strict=True):
+            np.testing.assert_array_equal(line.get_ydata(), edge)
+            assert line.get_color() == axes.lines[1].get_color()
         assert axes.get_ylabel() == f"mean of {observable}"
     assert TITLE in legible(drawn[0])
 
@@ -60,6 +65,18 @@ def test_stationary_ratios(tmp_path, drawn, legible):
     np.testing.assert_array_equal(axes.lines[0].get_xydata(), [[0.1, 1.0], [0.2, 0.99]])
     np.testing.assert_array_equal(axes.lines[-1].get_ydata(), [1, 1])
     assert {TITLE, "SAM SDE", "radius ρ"} <= legible(drawn[0])
+
+
+def test_the_metric(tmp_path, drawn, legible):
+    errors = {"SAM SDE": np.array([0.01, 0.02]), "SGD SDE": np.array([0.03, 0.06])}
+    found = sde.Metric(np.array([0.1, 0.2]), errors, {name: 0.1 * e for name, e in errors.items()})
+    metric_figure(found, tmp_path / "f", title=TITLE)
+    (axes,) = drawn[0].axes
+    for line, error in zip(axes.lines[::3], errors.values(), strict=True):
+        np.testing.assert_array_equal(line.get_xydata(), np.transpose([[0.1, 0.2], error]))
+    low, high = axes.lines[1].get_ydata(), axes.lines[2].get_ydata()
+    np.testing.assert_allclose(high - low, 0.8 * errors["SAM SDE"])
+    assert {TITLE, "SGD SDE", "radius ρ"} <= legible(drawn[0])
 
 
 def test_escape_curves(tmp_path, drawn, legible):
