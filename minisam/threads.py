@@ -7,18 +7,20 @@ one or the other: inside of `threads`, BLAS is held at one thread.
 """
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from itertools import pairwise
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 T = TypeVar("T")
 
 
 class _Helpers(NamedTuple):
     number: int  # of threads, this one included
-    pool: Executor
+    pool: "Executor"
 
 
 _HELPERS: ContextVar[_Helpers | None] = ContextVar("helpers", default=None)
@@ -63,6 +65,8 @@ def threads(number: int | None = None) -> Iterator[int]:
     """
     if number is not None and number < 1:
         raise ValueError(f"threads: the number must be at least 1, got {number}.")
+    from concurrent.futures import ThreadPoolExecutor
+
     try:
         from threadpoolctl import ThreadpoolController
     except ImportError as error:

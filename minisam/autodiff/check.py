@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, Random
 from minisam.autodiff.comparison import ACCURACY, ADJOINT, Comparison, largest
 from minisam.autodiff.contracts import Report, contiguous, strided
 from minisam.autodiff.levels import Level, draw, flat, is_float_array, split
@@ -167,9 +167,7 @@ def _check_recorded(level: Level, report: Report) -> None:
         )
 
 
-def _check_layouts(
-    level: Level, modes: tuple[str, ...], report: Report, rng: np.random.Generator
-) -> None:
+def _check_layouts(level: Level, modes: tuple[str, ...], report: Report, rng: Random) -> None:
     """Require the same of strided and contiguous arguments, cotangents and tangents."""
     xs = level.variables
 
@@ -198,9 +196,7 @@ def _check_layouts(
                 )
 
 
-def _check_symmetry(
-    level: Level, modes: tuple[str, ...], report: Report, rng: np.random.Generator
-) -> None:
+def _check_symmetry(level: Level, modes: tuple[str, ...], report: Report, rng: Random) -> None:
     """⟨u, H v⟩ = ⟨v, H u⟩ for the Hessian H of ⟨ct, f⟩."""
     xs, n = level.variables, len(level.free)
     ct = draw(rng, np.asarray(level.call(*xs)))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, Random
 from minisam.autodiff.contracts import Report
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.levels import Level, as_tuple, draw, flat, split
@@ -78,7 +78,7 @@ class Comparison:
         modes: tuple[str, ...],
         report: Report,
         analytic: bool | None,
-        rng: np.random.Generator,
+        rng: Random,
     ) -> None:
         self.level, self.modes, self.report, self.rng = level, modes, report, rng
         # The engine differentiates real numbers: of its results there is no complex step.

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, Random
 from minisam.autodiff.contracts import Named
 from minisam.autodiff.numerical import Real
 from minisam.autodiff.transforms import Function, jvp, vjp
@@ -82,7 +82,7 @@ def is_float_array(a: Any) -> bool:
     return getattr(getattr(a, "dtype", None), "kind", "") == "f"
 
 
-def draw(rng: np.random.Generator, like: Array) -> Array:
+def draw(rng: Random, like: Array) -> Array:
     """Draw an array of the same shape and dtype from ±[0.5, 1.5]: no element is tiny."""
     signs = rng.choice([-1.0, 1.0], like.shape)
     return np.asarray(signs * rng.uniform(0.5, 1.5, like.shape), like.dtype)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, Random
 from minisam.autodiff.primitive import Params, Primitive, jointly_linear, primitive
 from minisam.autodiff.tensor import Tensor, record, value_of
 
@@ -75,7 +75,7 @@ def tiles(indices: tuple[Any, ...], shape: tuple[int, ...]) -> bool:
     return end == shape[0]
 
 
-def _reads(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+def _reads(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:
     x = rng.normal(size=(3, 4))
     for index in (
         1,
@@ -92,7 +92,7 @@ def _reads(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params
         yield (x,), {"index": index}
 
 
-def _parts(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+def _parts(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:
     a, b = rng.normal(size=2), rng.normal(size=3)
     five, six = np.zeros(5), np.zeros(6)
     yield (a, b), {"indices": (slice(0, 2), slice(2, 5)), "like": five}
@@ -100,7 +100,7 @@ def _parts(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params
     yield (a, b), {"indices": ([1, 1], [4, 0, 4]), "like": six}
 
 
-def _sections(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+def _sections(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:
     yield (rng.normal(size=7),), {"start": 1, "stop": 7, "shape": (2, 3)}
     yield (rng.normal(size=7),), {"start": 6, "stop": 7, "shape": ()}
     yield (rng.normal(size=(2, 7)),), {"start": 3, "stop": 7, "shape": (2, 2)}

@@ -24,12 +24,12 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, Random
 from minisam.autodiff.sums import sum_over
 from minisam.autodiff.tensor import Tensor, record, value_of
 
 Params: TypeAlias = dict[str, Any]
-Domain: TypeAlias = Callable[[np.random.Generator], Iterable[tuple[tuple[Array, ...], Params]]]
+Domain: TypeAlias = Callable[[Random], Iterable[tuple[tuple[Array, ...], Params]]]
 Partial: TypeAlias = Callable[..., Array] | int
 
 PRIMITIVES: dict[str, "Primitive"] = {}

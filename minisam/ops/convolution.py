@@ -18,7 +18,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, Random
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.primitive import Domain, Params, Primitive, bilinear
 from minisam.ops import winograd
@@ -186,7 +186,7 @@ def _domain(which: str) -> Domain:
         (0, 2, 2, 1, Window((3, 3), (2, 2), (1, 1), (1, 1))),
     )
 
-    def domain(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+    def domain(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:
         for n, c, out, groups, window in geometries:
             x, k = (n, c, *window.image), (out, c // groups, *window.size)
             shapes = {"x": x, "k": k, "g": (n, out, *window.steps)}

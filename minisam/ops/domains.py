@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, Random
 from minisam.autodiff.primitive import Domain, Params
 
 SHAPES = ((), (3,), (2, 3), (0, 2), (1, 1))
@@ -21,7 +21,7 @@ PAIRS = (
 )
 
 
-def draw(rng: np.random.Generator, shape: tuple[int, ...], low: float, high: float) -> Array:
+def draw(rng: Random, shape: tuple[int, ...], low: float, high: float) -> Array:
     """Draw a uniform array; 0-d for the empty shape.
 
     Parameters
@@ -55,7 +55,7 @@ def unary(low: float = -2.0, high: float = 2.0) -> Domain:
         A domain.
     """
 
-    def domain(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+    def domain(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:
         for shape in SHAPES:
             yield (draw(rng, shape, low, high),), {}
         yield (draw(rng, (3, 4), low, high).T[::2],), {}
@@ -78,7 +78,7 @@ def binary(low: float = -2.0, high: float = 2.0, low2: float = -2.0, high2: floa
         A domain.
     """
 
-    def domain(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+    def domain(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:
         for (a, b), flipped in product(PAIRS, (False, True)):
             shapes = (b, a) if flipped else (a, b)
             yield (draw(rng, shapes[0], low, high), draw(rng, shapes[1], low2, high2)), {}
@@ -110,7 +110,7 @@ def along_axes(
     if tuples:
         axes = (None, *axes, (0, 2), (-1, 1), (0, 1, 2))
 
-    def domain(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+    def domain(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:
         for axis, keepdims in product(axes, (False, True)):
             yield (draw(rng, (2, 3, 4), low, high),), {"axis": axis, "keepdims": keepdims}
         yield (draw(rng, (4, 3), low, high).T,), {"axis": 0, "keepdims": False}
@@ -136,7 +136,7 @@ def cases(*specs: tuple[Any, Params]) -> Domain:
         A domain.
     """
 
-    def domain(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+    def domain(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:
         for shapes, params in specs:
             several = bool(shapes) and isinstance(shapes[0], tuple)
             listed = shapes if several else (shapes,)

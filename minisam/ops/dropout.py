@@ -8,7 +8,7 @@ import numpy as np
 from minisam.arrays import Array
 from minisam.autodiff.tensor import value_of
 
-Seed: TypeAlias = int | Sequence[int] | np.random.SeedSequence | np.random.Generator
+Seed: TypeAlias = "int | Sequence[int] | np.random.SeedSequence | np.random.Generator"
 
 
 def dropout(x: Array, rate: float, seed: Seed) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, Random
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.primitive import Params, Primitive, primitive, unbroadcast
 from minisam.ops import reductions, shapes
@@ -27,12 +27,12 @@ def transposed(x: Array) -> Array:
     return np.swapaxes(x, -1, -2)
 
 
-def _regular(rng: np.random.Generator, *shape: int) -> Array:
+def _regular(rng: Random, *shape: int) -> Array:
     """Random matrices far from singular ones, without symmetry."""
     return rng.uniform(-0.5, 0.5, shape) + 1.5 * np.eye(shape[-1])
 
 
-def regular_domain(rng: np.random.Generator) -> list[tuple[tuple[Array, ...], Params]]:
+def regular_domain(rng: Random) -> list[tuple[tuple[Array, ...], Params]]:
     """Regular matrices, one or several, without symmetry.
 
     Parameters

@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, Random
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.primitive import Domain, Params, Primitive, linear, selection
 from minisam.ops.reductions import mean
@@ -156,7 +156,7 @@ def _domain(of: str) -> Domain:
         (0, 2, Window((2, 2), (2, 2), (2, 2))),
     )
 
-    def domain(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+    def domain(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:
         for n, c, window in geometries:
             x = rng.normal(size=(c, n, *window.image)).swapaxes(0, 1)
             if of == "max":

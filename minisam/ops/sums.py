@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, Random
 from minisam.autodiff.primitive import Params, primitive
 from minisam.autodiff.tensor import Tensor
 from minisam.autodiff.transforms import jvp, vjp
@@ -67,7 +67,7 @@ def _pushed(f: Summand, moving: list[int]) -> Summand:
     return tangent
 
 
-def _domain(rng: np.random.Generator) -> Iterator[tuple[tuple[Array, ...], Params]]:
+def _domain(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:
     one = [lambda x: np.sum(np.sin(x) * x[0]), lambda x: np.sum(x**3), lambda x: x[1] * x[0]]
     yield (rng.normal(size=3),), {"functions": one}
     two = [lambda x, y: np.tanh(x) * y, lambda x, y: x * x + np.exp(y) * x[::-1]]

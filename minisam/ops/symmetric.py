@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, Random
 from minisam.autodiff.primitive import Params, primitive
 from minisam.autodiff.tensor import value_of
 from minisam.ops.linalg import checked, inv_op, transposed
 
 
-def _spread_domain(rng: np.random.Generator) -> list[tuple[tuple[Array, ...], Params]]:
+def _spread_domain(rng: Random) -> list[tuple[tuple[Array, ...], Params]]:
     """Lower triangles of positive definite matrices with distinct eigenvalues."""
     sizes = ((2, 2), (3, 3), (1, 1), (2, 2, 2), (0, 2, 2))
     return [
