@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from minisam.cli.presets import TABLES
 
-COMMANDS = ("train", "verify", "compare", "figures", "sde", "book")
+COMMANDS = ("train", "verify", "compare", "sharpness", "figures", "sde", "book")
 DATA = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar10-16", "optdigits", "letter")
 DTYPES = ("float32", "float64")
 LEARNING_RATES = {"mlp": 0.1, "cnn": 0.02, "resnet": 0.02}
@@ -97,7 +97,8 @@ def parse(argv: list[str]) -> argparse.Namespace:
     args, rest = parser.parse_known_args(argv)
     who = f"minisam {args.command}"
     if rest:
-        names = vars(args).keys() - {"command", "equations", "figures", "table", "problem"}
+        places = {"command", "equations", "figures", "table", "problem", "checkpoints"}
+        names = vars(args).keys() - places
         options = [f"--{name.replace('_', '-')}" for name in sorted(names)]
         word = rest[0].partition("=")[0]
         near = _nearest(word, options) if word.startswith("-") else ""
@@ -173,6 +174,9 @@ def _parser() -> _Parser:
     about = "Compare methods over seeds and noise rates, in parallel and resumable, as a table."
     compare = commands.add_parser("compare", help=about, description=about, allow_abbrev=False)
     _compare_arguments(compare)
+    about = "Measure the sharpness of trained models in every way, side by side."
+    sharpness = commands.add_parser("sharpness", help=about, description=about, allow_abbrev=False)
+    _sharpness_arguments(sharpness)
     about = "Draw the figures of the sources, from networks trained for them."
     figures = commands.add_parser("figures", help=about, description=about, allow_abbrev=False)
     _figures_arguments(figures)
@@ -240,6 +244,28 @@ def _compare_arguments(compare: _Parser) -> None:
     compare.add("--cluster", None, "run on the Dask cluster of this scheduler", str, "ADDRESS")
     compare.add("--out", None, OUT + "; finished cells in it are not run again", str, "DIR")
     compare.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _sharpness_arguments(sharpness: _Parser) -> None:
+    what = "file of minisam train, or folder of them; runs that differ in their seed alone are "
+    what += "averaged, and two that differ otherwise are subtracted"
+    sharpness.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help=what)
+    what = "data set it must have been trained on; without it what the checkpoint says"
+    sharpness.add("--data", None, what, _one_of("data set", DATA), "NAME")
+    sharpness.add("--root", None, "folder of data to look in first", str, "DIR")
+    sharpness.add("--noise", 0.0, "fraction of the training labels that were made wrong")
+    sharpness.choose("--noise-kind", "kind of noise", NOISE_KINDS)
+    sharpness.add("--rho", 0.05, "radius of the ball, in units of the parameters")
+    sharpness.add("--p", 2.0, "exponent of the ball's norm, from 1 to inf")
+    sharpness.add("--adaptive-rho", 0.5, "radius of ASAM's ball, relative to the parameters")
+    what = "examples that climb together (m-sharpness); without it the batch trained with"
+    sharpness.add("--chunk", None, what, int, "N")
+    sharpness.add("--k", 5, "how many of the largest eigenvalues", metavar="N")
+    sharpness.add("--examples", 1000, "training examples to measure on, at most", metavar="N")
+    sharpness.add("--seed", 0, "of random directions", _seed, "N")
+    sharpness.add("--json", None, "write the numbers to FILE, or with - print them", str, "FILE")
+    sharpness.add("--out", None, "draw figures, into this folder", str, "DIR")
+    sharpness.add_argument("--quiet", action="store_true", help="show no progress")
 
 
 def _problem_arguments(parser: _Parser) -> None:

@@ -1,7 +1,7 @@
 """Comparisons: methods × seeds × noise rates, run in parallel and resumable, and their tables."""
 
 from minisam.experiments.cell import Cell, Experiment, grid, run_cell
-from minisam.experiments.measured import measured_loss
+from minisam.experiments.measured import measured_loss, measured_losses
 from minisam.experiments.parallel import WorkersLostError, run_cells
 from minisam.experiments.results import Results, ResultsError
 
@@ -13,6 +13,7 @@ __all__ = [
     "WorkersLostError",
     "grid",
     "measured_loss",
+    "measured_losses",
     "run_cell",
     "run_cells",
 ]

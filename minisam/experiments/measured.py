@@ -6,20 +6,20 @@ import numpy as np
 
 from minisam.arrays import Array
 from minisam.data import Dataset
-from minisam.nn import cross_entropy
 from minisam.nn.layer import Layer
+from minisam.sharpness.streaming import Losses, batched
 from minisam.training.loop import statistics_at
 
 EXAMPLES = 1000
 """How many training examples sharpness is measured on, where nothing else is said."""
 
 
-def measured_loss(
-    model: Layer, data: Dataset, w: Array, examples: int = EXAMPLES
-) -> Callable[[Array], Array]:
-    """Return the training loss as a function of the parameters, for measuring sharpness at ``w``.
+def measured_losses(
+    model: Layer, data: Dataset, w: Array, examples: int = EXAMPLES, size: int | None = None
+) -> list[Losses]:
+    """Return the losses that sharpness at ``w`` is measured on, in batches.
 
-    It is the mean over some training examples, always the same ones: drawn at random, because a
+    They are those of some training examples, always the same ones: drawn at random, because a
     file may be sorted by class. Batch norm keeps the statistics it has at ``w``; there is no
     dropout.
 
@@ -33,11 +33,42 @@ def measured_loss(
         Where sharpness is to be measured.
     examples : int
         At most so many of them.
+    size : int, optional
+        Examples in a batch; by default all in one.
+
+    Returns
+    -------
+    list of callable
+        As of `minisam.sharpness.batched`.
+
+    Examples
+    --------
+    >>> import minisam as ms
+    >>> data, model = ms.data.load("digits", train=100), ms.nn.mlp([64, 10])
+    >>> w = np.zeros(model.size, "float32")
+    >>> [part(w).shape for part in measured_losses(model, data, w, 50, size=30)]
+    [(30,), (20,)]
+    """
+    statistics = statistics_at(model, w, data.x_train)
+    rows = np.random.default_rng(0).permutation(len(data.x_train))[:examples]
+    x, y = data.x_train[rows], data.y_train[rows]
+    return batched(model, x, y, size or len(rows), statistics=statistics)
+
+
+def measured_loss(
+    model: Layer, data: Dataset, w: Array, examples: int = EXAMPLES
+) -> Callable[[Array], Array]:
+    """Return the training loss as a function of the parameters, for measuring sharpness at ``w``.
+
+    Parameters
+    ----------
+    model, data, w, examples
+        As for `measured_losses`.
 
     Returns
     -------
     callable
-        ``w -> scalar``.
+        ``w -> scalar``: the mean of those losses.
 
     Examples
     --------
@@ -47,11 +78,5 @@ def measured_loss(
     >>> measured_loss(model, data, w)(w), np.log(10)
     (np.float32(2.302585...), np.float64(2.302585...))
     """
-    statistics = statistics_at(model, w, data.x_train)
-    rows = np.random.default_rng(0).permutation(len(data.x_train))[:examples]
-    x, y = data.x_train[rows], data.y_train[rows]
-
-    def loss(w: Array) -> Array:
-        return np.mean(cross_entropy(model(w, x, statistics=statistics), y))
-
-    return loss
+    (losses,) = measured_losses(model, data, w, examples)
+    return lambda w: np.mean(losses(w))

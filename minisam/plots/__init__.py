@@ -7,6 +7,7 @@ from minisam.plots.bound import bound_figure
 from minisam.plots.cost import Cost, cost_figure, costs, pareto_front
 from minisam.plots.decisions import climbed_fraction, decisions_figure, threshold
 from minisam.plots.gradient_norms import epoch_means, gradient_norms_figure
+from minisam.plots.landscape import planes_figure, slices_figure
 from minisam.plots.normality import (
     Normality,
     normality_figure,
@@ -24,6 +25,7 @@ from minisam.plots.sde import (
     stationary_figure,
     weak_error_figure,
 )
+from minisam.plots.sharpness import rises_figure, spectra_figure
 from minisam.plots.training import training_figure
 
 __all__ = [
@@ -44,9 +46,13 @@ __all__ = [
     "normality_test",
     "pareto_front",
     "paths_figure",
+    "planes_figure",
     "quantiles",
+    "rises_figure",
     "sam_step",
     "schematic_figure",
+    "slices_figure",
+    "spectra_figure",
     "squared_norms",
     "stationary_figure",
     "style",

@@ -17,6 +17,7 @@ from minisam.sharpness.landscape import (
     landscape,
     project_trajectory,
 )
+from minisam.sharpness.measures import measures
 from minisam.sharpness.noise import alignment, noise_eigenvalues
 from minisam.sharpness.products import covariance_product, hessian_product
 from minisam.sharpness.spectrum import (
@@ -58,6 +59,7 @@ __all__ = [
     "lanczos",
     "landscape",
     "m_sharpness",
+    "measures",
     "noise_eigenvalues",
     "noise_rise",
     "noise_scale",
