@@ -8,6 +8,7 @@ from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.tensor import value_of
 from minisam.nn.layer import Layer, Mode, Parameter, check_widths
+from minisam.ops.standardize import standardize
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,12 +56,11 @@ class BatchNorm(Layer):
                     "a gradient of its own. Use LayerNorm, or train=False with statistics."
                 )
             axes = (0, *range(2, x.ndim))
-            mean = x.mean(axis=axes, keepdims=True)
-            centred = x - mean
-            var = (centred * centred).mean(axis=axes, keepdims=True)
             if mode.collected is not None:
-                pair = [value_of(mean).reshape(-1), value_of(var).reshape(-1)]
+                plain = value_of(x)
+                pair = [plain.mean(axis=axes), plain.var(axis=axes)]
                 mode.collected.append(np.stack(pair))
+            normal = standardize(x, axis=axes, eps=self.eps)
         else:
             if mode.statistics is None:
                 raise ValueError(
@@ -74,9 +74,9 @@ class BatchNorm(Layer):
                 )
             mean, var = (s[: self.channels].reshape(c) for s in mode.statistics)
             mode.statistics = mode.statistics[:, self.channels :]
-            centred = x - mean
+            normal = (x - mean) * (1 / np.sqrt(var + self.eps))
         scale, shift = (p.reshape((-1, *c[1:])) for p in self.read(w, at))
-        return centred * (scale / np.sqrt(var + self.eps)) + shift
+        return normal * scale + shift
 
 
 @dataclass(frozen=True, repr=False)
@@ -118,6 +118,4 @@ class LayerNorm(Layer):
         if scale.ndim > 1:  # one for each example
             places = (scale.shape[0],) + (1,) * (x.ndim - 2) + (self.width,)
             scale, shift = scale.reshape(places), shift.reshape(places)
-        centred = x - x.mean(axis=-1, keepdims=True)
-        var = (centred * centred).mean(axis=-1, keepdims=True)
-        return centred / np.sqrt(var + self.eps) * scale + shift
+        return standardize(x, axis=(-1,), eps=self.eps) * scale + shift

@@ -5,22 +5,24 @@ has slope 1 on the closed interval (a point equal to a bound is not clipped).
 """
 
 import math
+from functools import partial
 
 import numpy as np
 
 from minisam.arrays import Array
 from minisam.autodiff.primitive import Primitive, bilinear, elementwise, jointly_linear
+from minisam.autodiff.sums import by_channel
 from minisam.autodiff.tensor import Tensor, value_of
 from minisam.ops.domains import binary, unary
 
 # Arithmetic.
 
-add = elementwise("add", np.add, 1, 1, domain=binary())
+add = elementwise("add", partial(by_channel, np.add), 1, 1, domain=binary())
 subtract = elementwise("subtract", np.subtract, 1, -1, domain=binary())
 multiply = bilinear(
     "multiply",
-    np.multiply,
-    lambda ct, a, b: ct * b,
+    partial(by_channel, np.multiply),
+    lambda ct, a, b: by_channel(np.multiply, ct, b),
     lambda ct, a, b: ct * a,
     domain=binary(),
 )
@@ -53,12 +55,22 @@ general_power = elementwise(
     lambda y, x, n: y * _log_where_positive(x),
     domain=binary(0.5, 2.0),
 )
+
+
+def _constant_power(x: Array, n: float) -> Array:
+    """xⁿ; a cube takes NumPy's general power 40 times as long as two products."""
+    if n == 3 or n == 4:
+        square = x * x
+        return square * (x if n == 3 else square)
+    return x**n
+
+
 constant_power = elementwise(
     "constant_power",
-    lambda x, n: x**n,
+    _constant_power,
     lambda y, x, n: n * x ** (n - 1) if n != 0 else np.zeros_like(value_of(x)),
     domain=lambda rng: [
-        (args, {"n": n}) for n in (-2, 0, 1, 2, 3, 0.5, 2.5) for args, _ in unary(0.5)(rng)
+        (args, {"n": n}) for n in (-2, 0, 1, 2, 3, 4, 0.5, 2.5) for args, _ in unary(0.5)(rng)
     ],
     doc="x**n for a constant number n; exact at x = 0 to every order.",
 )
@@ -316,7 +328,7 @@ def gelu(x: Array) -> Array:
     >>> gelu(np.array([0.0, 1.0])).round(4)
     array([0.    , 0.8412])
     """
-    return 0.5 * x * (1 + np.tanh(0.7978845608028654 * (x + 0.044715 * x**3)))
+    return 0.5 * x * (1 + np.tanh(0.7978845608028654 * x * (1 + 0.044715 * x * x)))
 
 
 def silu(x: Array) -> Array:

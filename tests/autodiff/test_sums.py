@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import minisam as ms
-from minisam.autodiff.sums import sum_over
+from minisam.autodiff.sums import by_channel, sum_over
+from minisam.ops.standardize import standardize
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -39,3 +40,36 @@ def test_derivatives_with_channels_last():
         return np.sum(np.mean((x * x + b) * x, axis=(0, 2, 3)) ** 2)
 
     ms.check_grads(loss, (x, b), order=3, analytic=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(3, 2, 5, 4), (1, 3, 1, 1), (0, 2, 3, 3), (2, 0, 3, 3)])
+@pytest.mark.parametrize("op", [np.subtract, np.divide])
+def test_arithmetic_by_channel(op, shape, dtype):
+    """Against NumPy in either layout, with one number per channel, per image and per place."""
+    rng = np.random.default_rng(2)
+    n, c, h, w = shape
+    x = rng.normal(size=(n, h, w, c)).astype(dtype).transpose(0, 3, 1, 2)
+    for other in ((1, c, 1, 1), (n, 1, 1, 1), (1, 1, h, w), (c, 1, 1), (1,), (), shape):
+        v = rng.uniform(1, 2, size=other).astype(dtype)
+        for each in (x, np.ascontiguousarray(x)):
+            found = by_channel(op, each, v)
+            np.testing.assert_array_equal(found, op(each, v))
+            assert found.dtype == dtype
+            if min(shape) > 1:  # else strides are arbitrary
+                assert found.strides == op(each, v).strides
+
+
+def test_batch_norm_is_the_formula():
+    rng = np.random.default_rng(3)
+    x = 1e4 + rng.normal(size=(4, 3, 2, 5)) * np.array([1.0, 1e-3, 30.0]).reshape(3, 1, 1)
+    for each in (x, x.transpose(0, 2, 3, 1).copy().transpose(0, 3, 1, 2)):
+        mean, var = (
+            each.mean(axis=(0, 2, 3), keepdims=True),
+            each.var(axis=(0, 2, 3), keepdims=True),
+        )
+        found = standardize(each, axis=(0, 2, 3), eps=1e-9)
+        np.testing.assert_allclose(found, (each - mean) / np.sqrt(var + 1e-9), rtol=1e-7, atol=1e-7)
+    rows = x[0, 0]
+    expected = (rows - rows.mean(-1, keepdims=True)) / rows.std(-1, keepdims=True)
+    np.testing.assert_allclose(standardize(rows, axis=(-1,), eps=0.0), expected, rtol=1e-7)

@@ -35,6 +35,7 @@ FRAMEWORKS = {  # as the table calls them: module, variant
     "autograd views": ("with_autograd", "views"),
     "autograd flatten": ("with_autograd", "flatten"),
 }
+OPERATIONS = {"minisam": ("operations_minisam", ""), "PyTorch": ("operations_torch", "")}
 ONLY_IMAGES = {"PyTorch channels last"}
 ONLY_VECTORS = {"autograd views", "autograd flatten"}
 WITH_SECOND_ORDER = ("W1", "W3 ")
@@ -52,7 +53,7 @@ class Worker:
     """A framework in its own process."""
 
     def __init__(self, label, workload, tasks, threads, folder):
-        module, variant = FRAMEWORKS[label]
+        module, variant = (FRAMEWORKS if workload.layers else OPERATIONS)[label]
         self.file = Path(folder) / f"{label}.npz"
         number = str(threads)
         limits = dict.fromkeys(
@@ -79,7 +80,7 @@ class Worker:
     def time(self, task):
         """Run a task for about `ROUND` seconds; the mean time, page faults, peak memory."""
         repeats = max(1, round(ROUND / self.seconds[task]))
-        print(task, repeats, file=self.process.stdin, flush=True)
+        print(json.dumps([task, repeats]), file=self.process.stdin, flush=True)
         return self._read()
 
     def stop(self):

@@ -60,14 +60,14 @@ def main():
     np.savez(file, **results)
     say(seconds=seconds)
     for line in sys.stdin:
-        task, repeats = line.split()
+        task, repeats = json.loads(line)
         f, before, start = tasks[task], faults(), time.perf_counter()
-        for _ in range(int(repeats)):
+        for _ in range(repeats):
             f()
         took = time.perf_counter() - start
         say(
-            seconds=took / int(repeats),
-            faults=(faults() - before) / int(repeats),
+            seconds=took / repeats,
+            faults=(faults() - before) / repeats,
             peak=peak(),
         )
     return None
