@@ -29,7 +29,7 @@ _x, _w = np.polynomial.legendre.leggauss(48)
 _THETA, _WEIGHT = (_x + 1) * pi / 4, _w * pi / 4
 TAN, WEIGHTS = np.tan(_THETA), _WEIGHT / np.cos(_THETA) ** 2
 
-_PER_UNIT, _END = 64, 6
+_PER_UNIT, _END = 128, 6
 _ERF = np.array([_erf(i / _PER_UNIT) for i in range(_END * _PER_UNIT + 1)])
 _SLOPE = 2 / sqrt(pi) * np.exp(-((np.arange(len(_ERF)) / _PER_UNIT) ** 2))
 
@@ -37,7 +37,7 @@ _SLOPE = 2 / sqrt(pi) * np.exp(-((np.arange(len(_ERF)) / _PER_UNIT) ** 2))
 def erf(x: Array) -> Array:
     """Return the error function of an array, to 15 digits: NumPy has none.
 
-    Taylor's formula to the fifth order at the nearest of a table's points, 1/64 apart.
+    Taylor's formula to the fifth order at the nearest of a table's points, 1/128 apart.
     """
     size = np.fmin(np.abs(x), float(_END))  # erf(6) is 1 to the last digit; NaN is no index
     nearest = (size * _PER_UNIT + 0.5).astype(np.intp)
