@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 
 from minisam.cli.presets import TABLES
 
-COMMANDS = ("train", "verify", "compare", "sharpness", "figures", "sde", "book")
+COMMANDS = ("train", "verify", "compare", "sharpness", "batchsizes", "figures", "sde", "book")
 DATA = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar10-16", "optdigits", "letter")
 DTYPES = ("float32", "float64")
 LEARNING_RATES = {"mlp": 0.1, "cnn": 0.02, "resnet": 0.02}
@@ -177,6 +177,9 @@ def _parser() -> _Parser:
     about = "Measure the sharpness of trained models in every way, side by side."
     sharpness = commands.add_parser("sharpness", help=about, description=about, allow_abbrev=False)
     _sharpness_arguments(sharpness)
+    about = "Train with batches of several sizes, and say which sharpness predicts the gap."
+    sizes = commands.add_parser("batchsizes", help=about, description=about, allow_abbrev=False)
+    _batchsizes_arguments(sizes)
     about = "Draw the figures of the sources, from networks trained for them."
     figures = commands.add_parser("figures", help=about, description=about, allow_abbrev=False)
     _figures_arguments(figures)
@@ -268,10 +271,25 @@ def _sharpness_arguments(sharpness: _Parser) -> None:
     sharpness.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def _problem_arguments(parser: _Parser) -> None:
+def _batchsizes_arguments(sizes: _Parser) -> None:
+    sizes.add("--batch-sizes", "4,8,16,32,64,128", "examples per step", str, "LIST")
+    sizes.add("--seeds", "10", "how many, as in 5, or which, as in 3,7", str, "LIST")
+    _problem_arguments(sizes, train=400)
+    sizes.add("--noise", 0.2, "fraction of the training labels that are made wrong")
+    sizes.add("--lr", 0.1, "learning rate of SGD, constant and without momentum")
+    sizes.add("--target", 0.01, "training loss at which networks are compared")
+    sizes.add("--epochs", 5000, "passes after which a run is given up", metavar="N")
+    sizes.add("--rho", 0.05, "radius of the ball, in units of the parameters")
+    sizes.add("--jobs", None, "processes; without it one for each core", int, "N")
+    sizes.add("--out", None, OUT + "; finished runs in it are not run again", str, "DIR")
+    sizes.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _problem_arguments(parser: _Parser, train: int | None = None) -> None:
     """Say what is learned, and by what."""
     parser.choose("--data", "data set", DATA)
-    parser.add("--train", None, "training examples to keep; without it all", int, "N")
+    what = "training examples to keep" + ("; without it all" if train is None else "")
+    parser.add("--train", train, what, int, "N")
     parser.add("--test", None, "test examples to keep; without it all", int, "N")
     parser.add("--root", None, "folder of data to look in first", str, "DIR")
     parser.choose("--dtype", "dtype", DTYPES)

@@ -3,7 +3,7 @@
 import signal
 import threading
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -21,6 +21,7 @@ def run_cells(
     *,
     jobs: int | None = None,
     cluster: str | None = None,
+    run: Callable[[Experiment, Cell], dict[str, Any]] = run_cell,
 ) -> Iterator[tuple[Cell, dict[str, Any]]]:
     """Run cells, each in one process with one BLAS thread, and give them as they are finished.
 
@@ -39,13 +40,15 @@ def run_cells(
     cluster : str, optional
         Address of a Dask scheduler, whose workers have minisam and the data: they run the cells.
         What a worker was at when it died is run again by another.
+    run : callable
+        ``(experiment, cell) -> dict``: what is done with a cell.
 
     Yields
     ------
     cell : Cell
         One that is finished.
     result : dict
-        As of `run_cell`.
+        What ``run`` returned.
 
     Raises
     ------
@@ -91,7 +94,7 @@ def run_cells(
         parallel = Parallel(return_as="generator_unordered", batch_size=1, pre_dispatch=ahead)
         with _without_ctrl_c():
             finished = parallel(
-                delayed(_alone)(experiment, i, cell) for i, cell in enumerate(cells)
+                delayed(_alone)(run, experiment, i, cell) for i, cell in enumerate(cells)
             )
         try:
             for i, result in finished:
@@ -106,12 +109,14 @@ def run_cells(
                 finished.close()
 
 
-def _alone(experiment: Experiment, i: int, cell: Cell) -> tuple[int, dict[str, Any]]:
+def _alone(
+    run: Callable[[Experiment, Cell], dict[str, Any]], experiment: Experiment, i: int, cell: Cell
+) -> tuple[int, dict[str, Any]]:
     """Run a cell with one BLAS thread: threads change the order of sums, and wait for others."""
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1, user_api="blas"):
-        return i, run_cell(experiment, cell)
+        return i, run(experiment, cell)
 
 
 @contextmanager

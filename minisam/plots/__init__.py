@@ -16,6 +16,7 @@ from minisam.plots.normality import (
     squared_norms,
 )
 from minisam.plots.page import style
+from minisam.plots.predictors import predictors_figure
 from minisam.plots.schematic import Step, sam_step, schematic_figure
 from minisam.plots.sde import (
     cycle_figure,
@@ -47,6 +48,7 @@ __all__ = [
     "pareto_front",
     "paths_figure",
     "planes_figure",
+    "predictors_figure",
     "quantiles",
     "rises_figure",
     "sam_step",

@@ -130,6 +130,7 @@ def train(
     checkpoint: str | os.PathLike[str] | None = None,
     resume: bool = True,
     progress: bool = True,
+    after_epoch: Callable[[Array, dict[str, float]], Any] | None = None,
 ) -> Run:
     """Train a model.
 
@@ -160,6 +161,11 @@ def train(
         name only, or of a layer of one's own, known by its repr, goes unnoticed.
     progress : bool
         Show a progress line on a terminal (with tqdm installed).
+    after_epoch : callable, optional
+        ``(w, entry)``, called after each epoch with the parameters and the new entry of the
+        history, for example to keep a trajectory. If it returns True, training ends there. It is
+        also called for the epoch that a resumed run was left after, so that one that ended stays
+        as it is.
 
     Returns
     -------
@@ -184,6 +190,11 @@ def train(
     ...                ms.optimizers.SGD(0.1), epochs=2, progress=False)
     >>> len(run.history), run.evaluations
     (2, 16.0)
+    >>> ws = []
+    >>> run = ms.train(ms.nn.mlp([64, 16, 10]), data, ms.sam.ERM(), ms.optimizers.SGD(0.1),
+    ...                epochs=2, progress=False, after_epoch=lambda w, entry: ws.append(w))
+    >>> len(ws), ws[-1] is run.w
+    (2, True)
     """
     _check_kinds(model, data, method, optimizer)
     if epochs < 1:
@@ -204,8 +215,13 @@ def train(
     else:
         w = model.init((seed, PARAMETERS), data.x_train.dtype)
         state = State(w, optimizer.init(w), method.init(w))
+
+    def ended() -> bool:
+        return bool(after_epoch and state.history and after_epoch(state.w, state.history[-1]))
+
+    todo = range(state.epoch, state.epoch if ended() else epochs)
     with _threads_for(data):
-        for epoch in with_progress(range(state.epoch, epochs), epochs, method.name, progress):
+        for epoch in with_progress(todo, epochs, method.name, progress):
             began = time.perf_counter()
             order = batches(len(data.x_train), batch_size, (seed, ORDER, epoch))
             total = epochs * len(order)
@@ -225,6 +241,8 @@ def train(
             state.history[-1]["lr"] = float(optimizer.lr_at(start, total))
             if saved is not None:
                 files.save(saved, state.checkpoint(settings))
+            if ended():
+                break
     statistics = statistics_at(model, state.w, data.x_train)
     return state.run(statistics, settings)
 

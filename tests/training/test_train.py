@@ -585,3 +585,46 @@ def test_a_loss_that_is_already_a_mean_is_refused():
         ms.ShapeError, match=r"returned shape \(\) for 3 examples.*without np\.mean"
     ):
         evaluate(model, w, x, y, loss=mean_loss)
+
+
+# What is called after each epoch.
+
+
+def test_it_is_given_the_parameters_and_the_entry_of_each_epoch(data):
+    seen = []
+    run = train(
+        PLAIN, data, ERM(), SGD(0.1), epochs=3, after_epoch=lambda *given: seen.append(given)
+    )
+    assert [entry for _, entry in seen] == run.history
+    assert seen[-1][0] is run.w
+    alone = train(PLAIN, data, ERM(), SGD(0.1), epochs=2)
+    # The schedule is constant, so that two epochs are the first two of three; later ones write
+    # to no parameters that were given before.
+    assert seen[1][0].tobytes() == alone.w.tobytes()
+
+
+def test_if_it_returns_true_training_ends(data):
+    whole = train(PLAIN, data, SAM(0.1), SGD(0.1), epochs=5)
+    run = train(
+        PLAIN, data, SAM(0.1), SGD(0.1), epochs=5, after_epoch=lambda _, entry: entry["epoch"] == 2
+    )
+    assert without_seconds(run) == without_seconds(whole)[:2]
+    # A list is often appended to with a lambda: None does not end it, nor does False.
+    for value in (None, False, 0):
+        run = train(PLAIN, data, SAM(0.1), SGD(0.1), epochs=5, after_epoch=lambda *_, v=value: v)
+        assert len(run.history) == 5
+
+
+def test_a_run_that_ended_stays_as_it_is_when_it_is_resumed(data, tmp_path):
+    path, called = tmp_path / "run.npz", []
+
+    def enough(_, entry):
+        called.append(entry["epoch"])
+        return entry["epoch"] >= 2
+
+    first = train(PLAIN, data, ERM(), SGD(0.1), epochs=5, checkpoint=path, after_epoch=enough)
+    again = train(PLAIN, data, ERM(), SGD(0.1), epochs=5, checkpoint=path, after_epoch=enough)
+    same(again, first)
+    assert called == [1, 2, 2]
+    longer = train(PLAIN, data, ERM(), SGD(0.1), epochs=5, checkpoint=path)
+    same(longer, train(PLAIN, data, ERM(), SGD(0.1), epochs=5))
