@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import minisam as ms
-from minisam.cli import figures, main
+from minisam.cli import figures, laboratory, main
 from minisam.cli.arguments import FIGURES, parse
 from minisam.plots import cost_figure
 
@@ -18,11 +18,11 @@ SMALL = ["figures", "--train", "180", "--test", "100", "--epochs", "2", "--seeds
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(figures, "BATCHES", 50)
+    monkeypatch.setattr(laboratory, "BATCHES", 50)
 
 
-def laboratory(*more):
-    return figures._Laboratory(parse([*SMALL, "--quiet", *more]))
+def made(*more):
+    return laboratory.Laboratory(parse([*SMALL, "--quiet", *more]))
 
 
 def test_without_names_all_are_drawn(capsys):
@@ -32,7 +32,7 @@ def test_without_names_all_are_drawn(capsys):
     files = {name: f"{name}-train180-test100-epochs2" for name in FIGURES}
     for name in ("gradient-norms", "cost"):  # the others are of the first seed
         files[name] += "-seeds2"
-    files["schematic"] = "schematic"
+    files |= {"schematic": "schematic", "wells": "wells"}
     assert written == sorted(f"{f}.{kind}" for f in files.values() for kind in ("png", "svg"))
     heads = [line for line in out.splitlines() if not line.startswith(" ")]
     assert heads == [f"{n}: a folder/of figures/{f}.png, {f}.svg" for n, f in files.items()]
@@ -42,7 +42,7 @@ def test_without_names_all_are_drawn(capsys):
 
 
 def test_only_what_is_named_is_trained_and_drawn(monkeypatch, capsys):
-    monkeypatch.setattr(figures, "train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(laboratory, "train", lambda *_, **__: pytest.fail("trained"))
     assert main(["figures", "schematic", "--out", "o"]) == 0
     assert sorted(path.name for path in Path("o").iterdir()) == ["schematic.png", "schematic.svg"]
     assert capsys.readouterr().out == "schematic: o/schematic.png, schematic.svg\n"
@@ -55,10 +55,12 @@ def test_a_network_is_trained_once_for_all_figures(monkeypatch):
         trained.append((method.name, more["seed"], more["epochs"]))
         return ms.train(model, data, method, optimizer, **more)
 
-    monkeypatch.setattr(figures, "train", count)
+    monkeypatch.setattr(laboratory, "train", count)
     assert main([*SMALL, "--seed", "5", "--out", "o"]) == 0
     # Twelve methods and the longer ERM, two seeds each; the recording runs are called AE-SAM.
-    assert len(trained) == 26
+    # Trajectories are of the first seed; one more is from another start, on the same examples.
+    assert sorted(trained[26:]) == [("ERM", 5, 2), ("ERM", 6, 2), ("SAM", 5, 2)]
+    del trained[26:]
     assert {seed for _, seed, _ in trained} == {5, 6}
     assert [epochs for *_, epochs in trained].count(4) == 2
     assert [name for name, *_ in trained].count("AE-SAM") == 8
@@ -67,7 +69,7 @@ def test_a_network_is_trained_once_for_all_figures(monkeypatch):
 def test_the_rows_are_what_the_methods_do(monkeypatch):
     found = []
     monkeypatch.setattr(ms.plots, "cost_figure", lambda rows, *_, **__: found.extend(rows))
-    figures._cost(laboratory("--rho", "0.2"), Path("cost"))
+    figures._cost(made("--rho", "0.2"), Path("cost"))
     assert cost_figure is not ms.plots.cost_figure
     rows = {(row["method"], i % 2): row for i, row in enumerate(found)}
     assert len(rows) == len(found) == 26
@@ -85,7 +87,7 @@ def test_the_rows_are_what_the_methods_do(monkeypatch):
 
 
 def test_noise_is_in_the_training_labels_and_the_title():
-    clean, noisy = laboratory(), laboratory("--noise", "0.4")
+    clean, noisy = made(), made("--noise", "0.4")
     for before, after in zip(clean.data, noisy.data, strict=True):
         assert (before.y_train != after.y_train).mean() == 0.4
         assert (before.y_test == after.y_test).all()
@@ -96,7 +98,7 @@ def test_noise_is_in_the_training_labels_and_the_title():
 
 
 def test_batches_at_one_w_are_independent_and_without_repetition():
-    batches = [each.batch for each in laboratory().losses()]
+    batches = [each.batch for each in made().losses()]
     assert len(batches) == 50
     assert all(len(set(rows.tolist())) == 60 for rows in batches)
     assert len({tuple(rows.tolist()) for rows in batches}) == 50
@@ -165,7 +167,86 @@ def test_refusals_name_the_remedy(line, code, message, capsys, monkeypatch):
 
 def test_without_matplotlib_nothing_is_trained(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setattr(figures, "train", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(laboratory, "train", lambda *_, **__: pytest.fail("trained"))
     assert main(["figures", "--out", "o"]) == 1
     assert "pip install 'minisam[plots]'" in capsys.readouterr().err
     assert not Path("o").exists()
+
+
+# ---- landscapes ----
+
+
+def planes(monkeypatch):
+    """What the figures of planes and slices were asked to draw."""
+    found = {}
+    for name in ("planes_figure", "slices_figure"):
+        real = getattr(ms.plots, name)
+
+        def keep(contents, *args, real=real, **more):
+            found.update(contents=contents, **more)
+            return real(contents, *args, **more)
+
+        monkeypatch.setattr(ms.plots, name, keep)
+    return found
+
+
+def test_gradient_descent_ends_in_the_sharp_well_and_sam_in_the_flat_one(monkeypatch, capsys):
+    found = planes(monkeypatch)
+    assert main(["figures", "wells"]) == 0
+    (plane,) = found["contents"].values()
+    (paths,) = found["paths"].values()
+    gd, climbing = (path[-1] for path in paths.values())
+    np.testing.assert_allclose(gd, [0, -1], atol=0.01)
+    np.testing.assert_allclose(climbing, [0, 1], atol=0.01)
+    x, y = plane.steps
+    i, j = np.argmin(abs(x)), np.argmin(abs(y))
+    assert plane.values[i, j] == pytest.approx(ms.sharpness.two_wells(np.array([x[i], y[j]])))
+    assert "GD: ends at (0.00, -1.00)" in capsys.readouterr().out
+
+
+def test_trajectories_end_where_training_does(monkeypatch, capsys):
+    found = planes(monkeypatch)
+    assert main([*SMALL[:-2], "trajectories", "--out", "o", "--rho", "0.3"]) == 0
+    lab = made("--rho", "0.3")
+    way = lab.way("SAM")
+    start, end = way[0], way[-1]
+    same = ms.train(
+        lab.model, lab.data[0], ms.sam.SAM(0.3), laboratory.OPTIMIZER,
+        epochs=2, batch_size=60, seed=0, progress=False,
+    )  # fmt: skip
+    assert end.tobytes() == same.w.tobytes()
+    assert way.shape == (3, lab.model.size)
+    whole, close = found["contents"].values()
+    paths = found["paths"]["from the start"]
+    # ERM's end is the origin, where the loss is that of ERM; distances in a plane are no longer.
+    np.testing.assert_allclose(paths["ERM"][-1], 0, atol=1e-5)
+    assert np.linalg.norm(np.diff(paths["SAM"][[0, -1]], axis=0)) <= np.linalg.norm(end - start)
+    points = np.concatenate(list(paths.values()))
+    for axis, steps in enumerate(whole.steps):
+        assert steps[0] < points[:, axis].min()
+        assert points[:, axis].max() < steps[-1]
+    assert all(a.min() < b < a.max() for a, b in zip(close.steps, paths["SAM"][-1], strict=True))
+    out = capsys.readouterr().out
+    left = [int(n) for n in re.findall(r"(\d+)% of the distances", out)]
+    directions, _ = ms.sharpness.principal_directions(np.concatenate([way, lab.way("ERM")]))
+    seen = ms.sharpness.project_trajectory(way, lab.way("ERM")[-1], directions)
+    assert abs(left[1] - 100 * seen.fraction) <= 0.5
+
+
+def test_lines_lead_from_one_solution_to_the_other(monkeypatch, capsys):
+    found = planes(monkeypatch)
+    assert main([*SMALL[:-2], "interpolations", "--out", "o"]) == 0
+    lab = made()
+    same, other = found["contents"].values()
+    ends = [lab.way("ERM")[-1], lab.way("SAM")[-1], lab.way("ERM", other=1)[-1]]
+    data = lab.data[0]
+    test = [ms.training.evaluate(lab.model, w, data.x_test, data.y_test)[0] for w in ends]
+    train = [ms.training.evaluate(lab.model, w, data.x_train, data.y_train)[0] for w in ends]
+    for lines, end in ((same, 1), (other, 2)):
+        for name, losses in (("train", train), ("test", test)):
+            line = lines[name]
+            at = {round(t, 6): value for t, value in zip(line.steps[0], line.values, strict=True)}
+            assert at[0] == pytest.approx(losses[0], rel=1e-5)
+            assert at[1] == pytest.approx(losses[end], rel=1e-5)
+    assert not np.array_equal(lab.way("ERM")[0], lab.way("ERM", other=1)[0])
+    assert f"{np.linalg.norm(ends[1] - ends[0]):.3g} apart" in capsys.readouterr().out

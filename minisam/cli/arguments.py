@@ -38,7 +38,10 @@ PROBLEMS = (
     *("autoencoder", "teacher-student", "digits", "logistic", "logistic-iris", "deep-linear"),
     *("deep-linear-iris", "deep-sigmoid", "deep-sigmoid-iris"),
 )
-FIGURES = ("gradient-norms", "normality", "decisions", "cost", "schematic")
+FIGURES = (
+    *("gradient-norms", "normality", "decisions", "cost", "schematic"),
+    *("wells", "trajectories", "interpolations"),
+)
 OUT = "folder of results; without it one in runs, named by the options"
 NOISE_KINDS = ("symmetric", "pair")
 

@@ -12,6 +12,7 @@ from minisam.plots.page import write
 from minisam.sharpness.landscape import Landscape
 
 LEVELS = 15
+MANY = 100
 
 
 def slices_figure(
@@ -137,14 +138,14 @@ def planes_figure(
     values = values[np.isfinite(values)]
     if not values.size:
         raise ValueError("planes_figure: no loss is finite.")
-    # Where the loss is 0, the logarithm is not; a millionth of the highest is low enough.
-    floor = max(float(values.min()), 1e-6 * float(values.max()))
+    # Where the loss is 0, the logarithm is not; a 100,000th of the highest is low enough.
+    floor = max(float(values.min()), 1e-5 * float(values.max()))
     levels = np.geomspace(floor, max(float(values.max()), 1.001 * floor), LEVELS)
 
     def draw(figure: Any) -> None:
         from matplotlib.colors import LogNorm
 
-        panels = figure.subplots(1, len(planes), sharex=True, sharey=True, squeeze=False)[0]
+        panels = figure.subplots(1, len(planes), squeeze=False)[0]
         norm = LogNorm(levels[0], levels[-1])
         for axes, (name, plane) in zip(panels, planes.items(), strict=True):
             x, y = plane.steps
@@ -153,20 +154,29 @@ def planes_figure(
             axes.contour(x, y, z, levels, colors="white", linewidths=0.5)
             for i, (label, points) in enumerate((paths or {}).get(name, {}).items()):
                 colour = ("C0", "black", "C3")[i % 3]
-                axes.plot(*points.T, color=colour, linestyle="-", linewidth=1.3, label=label)
+                line = {"color": colour, "linestyle": "-", "linewidth": 1.2}
+                # So many points that they would make a band are none to be looked at.
+                dots = {"marker": ".", "markersize": 4} if len(points) <= MANY else {}
+                axes.plot(*points.T, **line, **dots, label=label)
                 axes.plot(*points[-1], color=colour, marker="o", linestyle="none")
             axes.set_title(name)
             axes.set_xlabel(labels[0])
             axes.set_xlim(x.min(), x.max())
             axes.set_ylim(y.min(), y.max())
             axes.grid(False)
-            if paths and name in paths:
-                axes.legend(loc="upper right", frameon=True, fontsize="small")
         panels[0].set_ylabel(labels[1])
+        known = {
+            label: handle
+            for axes in panels
+            for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+        if known:
+            handles, names = known.values(), known.keys()
+            figure.legend(handles, names, loc="outside lower center", ncols=len(known))
         bar = figure.colorbar(shown, ax=list(panels), label="loss")
         bar.ax.minorticks_off()
         ticks = np.geomspace(levels[0], levels[-1], 5)
         bar.set_ticks(ticks, labels=[f"{tick:.2g}" for tick in ticks])
         figure.suptitle(title)
 
-    return write(path, draw, (1.4 + 3.4 * len(planes), 3.6))
+    return write(path, draw, (1.4 + 3.4 * len(planes), 3.8))

@@ -91,3 +91,12 @@ def test_what_cannot_be_drawn_is_refused(wrong, tmp_path):
     with pytest.raises(ValueError, match="figure"):
         wrong(tmp_path / "f")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_bowl_is_where_it_is(tmp_path, drawn):
+    """Neither mirrored nor with its directions exchanged."""
+    x, y = np.linspace(-1, 1, 41), np.linspace(-2, 2, 61)
+    bowl = 0.01 + (x[:, None] - 0.5) ** 2 + 0.2 * (y + 1) ** 2
+    planes_figure({"a": Landscape((x, y), bowl)}, tmp_path / "f")
+    lowest = drawn[0].axes[0].collections[0].get_paths()[0].vertices
+    np.testing.assert_allclose((lowest.min(axis=0) + lowest.max(axis=0)) / 2, [0.5, -1], atol=0.1)
