@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from minisam.arrays import Array
-from minisam.sde.algorithms import Algorithm, check_step, step
+from minisam.sde.algorithms import DNSAM, Algorithm, check_step, step
 from minisam.sde.models import SDE
-from minisam.sde.noise import Noise
+from minisam.sde.noise import Gaussian, Noise
 from minisam.sde.problems import Problem
 
 Process: TypeAlias = Callable[[Array, Any, Array], Array]
@@ -53,8 +53,16 @@ def discrete(
     noise.check(problem)
     check_step(algorithm, problem, eta, rho)
 
+    # For DNSAM with additive noise ∇f(x) is needed twice, to climb and to divide by.
+    shared = algorithm is DNSAM and isinstance(noise, Gaussian)
+
     def process(x: Array, gamma: Any, xi: Array) -> Array:
-        return step(algorithm, noise.gradient(problem, gamma), problem.gradient, x, eta, rho)
+        gradient = noise.gradient(problem, gamma)
+        if not shared:
+            return step(algorithm, gradient, problem.gradient, x, eta, rho)
+        g = problem.gradient(x)
+        climbed = x + rho * algorithm.direction(g + gamma, lambda: g)
+        return x - eta * gradient(climbed)
 
     return process
 

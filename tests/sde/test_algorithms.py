@@ -49,6 +49,27 @@ def test_where_there_is_no_gradient_there_is_no_step(algorithm):
     np.testing.assert_array_equal(after, x)
 
 
+@pytest.mark.parametrize("algorithm", METHODS, ids=ids)
+@pytest.mark.parametrize("batches", [False, True], ids=["Gaussian", "batches"])
+def test_a_process_takes_the_algorithm_s_steps(net, algorithm, batches):
+    """Bit for bit, and DNSAM with additive noise by two gradients, not three."""
+    counted = []
+    f = sde.Problem("counted", lambda x: counted.append(len(x)) or net.f(x), net.start, net.losses)
+    noise = sde.MiniBatches(sde.one_epoch(12, 3)) if batches else sde.Gaussian.isotropic(0.1, net.d)
+    rng = np.random.default_rng(1)
+    x = net.start + 0.3 * rng.standard_normal((3, net.d))
+    gamma = noise.rows[[0, 3, 1]] if batches else rng.standard_normal((3, net.d))
+    problem = net if batches else f
+    process = sde.discrete(algorithm, problem, noise, 0.1, 0.3)
+    del counted[:]
+    found = process(x, gamma, None)
+    evaluations = len(counted)
+    expected = sde.step(algorithm, noise.gradient(problem, gamma), net.gradient, x, 0.1, 0.3)
+    np.testing.assert_array_equal(found, expected)
+    if not batches:
+        assert evaluations == (1 if algorithm is sde.SGD else 2)
+
+
 def test_dnsam_divides_by_the_full_gradient():
     bowl = sde.quadratic(np.eye(2))
     noise = sde.Gaussian(np.eye(2))
