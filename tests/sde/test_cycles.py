@@ -35,6 +35,16 @@ def test_near_a_minimum_of_another_function_it_is_nearly_so():
     assert found.halves[-1] > found.amplitude
 
 
+def test_curvature_is_measured_halfway_between_the_ends():
+    """At two wells' minimum x = 1 it is 3x² - 1 = 2; the cycle's middle is off by some ρ²."""
+    found = sde.cycle(sde.two_wells(), eta=0.5, rho=0.02, steps=600)
+    middle = found.iterates[-2:].mean()
+    assert 0 < 1 - middle < 10 * 0.02**2
+    assert found.curvature == pytest.approx(3 * middle**2 - 1, rel=1e-12)
+    assert found.halves[-1] == pytest.approx(found.amplitude, rel=0.01)
+    assert found.coordinates[-2:].sum() == pytest.approx(0, abs=1e-12)
+
+
 def test_the_cycle_of_a_flatter_direction_does_not_attract():
     """Started in it, but for 10⁻⁸, SAM leaves it."""
     bowl = sde.quadratic(np.diag([1.0, 3.0]), [sde.cycle_amplitude(1.0, 0.5, RHO), 1e-8])
