@@ -1,4 +1,4 @@
-"""The command line: ``minisam train``, ``verify``, ``compare``, ``figures``, ``sde`` and ``book``.
+"""The command line: ``minisam train``, ``verify``, ``compare``, ``figures`` and the others.
 
 Results go to stdout; progress and errors go to stderr. Exit codes: 0 done, 1 failed (or an equation
 does not hold), 2 wrong arguments, 130 interrupted. A command is imported when it is called, so that
