@@ -1,7 +1,7 @@
 """For students: run a notebook as it will be run, and see which visible tests it passes."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from minisam.course.folders import require
 from minisam.course.notebooks import (
@@ -73,15 +73,16 @@ def check(path: str | Path, *, timeout: int = 30) -> list[Checked]:
     resources = {"metadata": {"path": str(path.absolute().parent)}}
     for step in (ClearOutput(), ExecuteEachCell(timeout=timeout)):
         notebook, resources = step.preprocess(notebook, resources)
-    return [
-        Checked(name, *determine_grade(cell), error_message(cell))
-        for name, cell in graded_cells(notebook).items()
-    ]
+    found = []
+    for name, cell in graded_cells(notebook).items():
+        score, best = determine_grade(cell)
+        found.append(Checked(name, score, best, error_message(cell)))
+    return found
 
 
-def error_message(cell: object) -> str:
+def error_message(cell: Any) -> str:
     """Return what a cell's first error says; empty if it has none."""
-    for output in getattr(cell, "outputs", ()):
+    for output in cell.get("outputs", ()):
         if output.output_type == "error":
             return f"{output.ename}: {output.evalue}"
         if output.output_type == "stream" and output.name == "stderr":

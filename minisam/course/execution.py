@@ -48,7 +48,8 @@ class ExecuteEachCell(Execute):
             while True:
                 self.running = None
                 try:
-                    return super().preprocess(nb, resources, **kwargs)
+                    done: tuple[Any, Any] = super().preprocess(nb, resources, **kwargs)
+                    return done
                 except (DeadKernelError, CellTimeoutError) as error:
                     if self.running is None or self.running in lost:
                         raise  # the kernel did not even start

@@ -52,7 +52,7 @@ WRONG = [
         "a = np.abs(g) ** (q - 1) / (np.sum(np.abs(g)**q) ** (2 / q)) ** (1 / p)",
         "length",
         "wrong exponent in the denominator",
-        7,
+        8,
     ),
     Wrong(
         "missing absolute value",
@@ -60,17 +60,8 @@ WRONG = [
         "a = np.abs(g) / top",
         "a = g / top",
         "signs",
-        "sign lost",
-        4,
-    ),
-    Wrong(
-        "missing absolute value in the numerator alone",
-        "epsilon-hat",
-        POWERS,
-        "a = (g / top) ** (q - 1) / np.sum(a**q) ** (1 / p)",
-        "signs",
-        "",
-        4,
+        "a missing absolute value",
+        6,
     ),
     Wrong(
         "multiplied instead of divided",
@@ -79,7 +70,7 @@ WRONG = [
         "a = np.abs(g) ** (q - 1) * np.sum(np.abs(g)**q) ** (1 / p)",
         "length",
         "multiplied where the formula divides",
-        7,
+        8,
     ),
     Wrong(
         "p in the place of q",
@@ -88,7 +79,7 @@ WRONG = [
         "q = p",
         "maximum",
         "not the maximum",
-        7,
+        6,
     ),
     Wrong(
         "the Euclidean ball for every p",
@@ -97,7 +88,7 @@ WRONG = [
         "a = a / np.sum(a**2) ** 0.5",
         "maximum",
         "not the maximum",
-        7,
+        6,
     ),
     Wrong(
         "NaN at zero",
@@ -114,7 +105,7 @@ WRONG = [
         POWERS,
         "a = np.abs(g) ** (q - 1) / (np.sum(np.abs(g)**q) + 1e-12) ** (1 / p)",
         "scale",
-        "A small number in the denominator",
+        "a number was added to the denominator",
         9,
     ),
     Wrong(
@@ -123,7 +114,7 @@ WRONG = [
         POWERS,
         "a = np.abs(g) ** (q - 1) / np.sum(np.abs(g)**q) ** (1 / p)",
         "scale",
-        "",
+        "overflow or underflow near p = 1",
         9,
     ),
     Wrong(
@@ -151,7 +142,7 @@ WRONG = [
         "return rho * a",
         "signs",
         "sign lost",
-        6,
+        7,
     ),
     Wrong(
         "a sign for entries that are zero",
