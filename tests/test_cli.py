@@ -386,7 +386,7 @@ def test_history_is_replaced_whole_or_not_at_all(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("", "minisam: which command? Choose from train, verify, compare, figures, sde, course, book."),
+        ("", "which command? Choose from train, verify, compare, figures, sde, course, book."),
         (
             "tran",
             "unknown command 'tran'. Did you mean 'train'? Choose from train, verify, compare, ",
