@@ -88,7 +88,8 @@ WRONG = [
         "w is moved, and moved back",
         "first-order",
         AT,
-        "e = perturbation(g, rho)\n    w += e\n    g_a = ms.grad(loss)(w)\n    w -= e\n    return g_a",
+        "e = perturbation(g, rho)\n    w += e\n    g_a = ms.grad(loss)(w)\n    w -= e\n"
+        "    return g_a",
         "first-order-manners",
         "w was changed",
         9,

@@ -9,7 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.course.test_round_trip import hidden_lines, minisam
+from tests.course.test_round_trip import minisam
 from tests.course.wrong import NOTEBOOKS, data, edited, named, read
 
 ROOT = Path(__file__).parents[2]
@@ -88,7 +88,7 @@ def test_wrong_solutions_are_of_this_notebook(path):
     for one in wrong:
         edited(read(path), one.cell, one.old, one.new)
         assert one.caught_by in tests
-        assert len(one.says) > 8
+        assert len(one.says) > 5
         assert one.points < 10
     assert len({one.caught_by for one in wrong}) >= len(tests) - 2, "tests that catch nothing"
 
@@ -114,18 +114,14 @@ def test_what_is_released_holds_no_solution_and_no_hidden_test(tmp_path):
         text = "\n".join(cell.source for cell in released.cells)
         assert "SOLUTION" not in text
         assert "HIDDEN" not in text
-        kept = {line.strip() for line in text.split("\n")}
-        assert not hidden_lines(read(path)) & kept
+        original = "\n".join(cell.source for cell in read(path).cells)
+        secret = r"### BEGIN (SOLUTION|HIDDEN TESTS)\n.*?### END \1"
+        stub = ["# YOUR CODE HERE", "raise NotImplementedError()"]
+        allowed = {*re.sub(secret, "", original, flags=re.DOTALL).split("\n"), *stub}
+        assert {line.strip() for line in text.split("\n")} <= {line.strip() for line in allowed}
         for cell in cells_of(path, solution=True):
-            regions = re.findall(r"### BEGIN SOLUTION\n(.*?)### END", cell.source, re.DOTALL)
-            lines = {line.strip() for each in regions for line in each.split("\n")}
-            lines = {line for line in lines if len(line) > 12}
-            assert lines
-            assert not lines & kept
-            assert (
-                "raise NotImplementedError()"
-                in named(released)[cell.metadata.nbgrader.grade_id].source
-            )
+            source = named(released)[cell.metadata.nbgrader.grade_id].source
+            assert source.count(stub[1]) == cell.source.count("### BEGIN SOLUTION") > 0
         assert released.metadata.minisam_course == [
             cell.metadata.nbgrader.grade_id for cell in cells_of(path, grade=True)
         ]
