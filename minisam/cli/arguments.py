@@ -7,7 +7,9 @@ from typing import Any, NoReturn
 
 from minisam.cli.presets import TABLES
 
-COMMANDS = ("train", "verify", "compare", "sharpness", "batchsizes", "figures", "sde", "book")
+COMMANDS = (
+    *("train", "verify", "compare", "sharpness", "batchsizes", "figures", "sde", "course", "book"),
+)
 DATA = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar10-16", "optdigits", "letter")
 DTYPES = ("float32", "float64")
 LEARNING_RATES = {"mlp": 0.1, "cnn": 0.02, "resnet": 0.02}
@@ -101,7 +103,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     who = f"minisam {args.command}"
     if rest:
         places = {"command", "equations", "figures", "table", "problem", "checkpoints"}
-        names = vars(args).keys() - places
+        names = vars(args).keys() - places - {"step", "folder", "notebook"}
         options = [f"--{name.replace('_', '-')}" for name in sorted(names)]
         word = rest[0].partition("=")[0]
         near = _nearest(word, options) if word.startswith("-") else ""
@@ -189,6 +191,9 @@ def _parser() -> _Parser:
     about = "Simulate an algorithm beside its SDE, and say how far apart they are."
     sde = commands.add_parser("sde", help=about, description=about, allow_abbrev=False)
     _sde_arguments(sde)
+    about = "Hand out assignments, grade what comes back, or check one's own notebook."
+    course = commands.add_parser("course", help=about, description=about, allow_abbrev=False)
+    _course_arguments(course)
     about = "Make the book: chapters, tutorials and reference as web pages. Needs a checkout."
     book = commands.add_parser("book", help=about, description=about, allow_abbrev=False)
     where = "folder to write to (default: %(default)s)"
@@ -342,6 +347,24 @@ def _sde_arguments(sde: _Parser) -> None:
     sde.add("--seed", 0, "of the noise", _seed, "N")
     sde.add("--out", "figures", "folder of the figure", metavar="DIR")
     sde.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _course_arguments(course: _Parser) -> None:
+    steps = course.add_subparsers(title="steps", metavar="STEP", dest="step", required=True)
+    about = "Make a course folder, with the student versions of all assignments."
+    release = steps.add_parser("release", help=about, description=about, allow_abbrev=False)
+    about = "Grade DIR/submitted/STUDENT/ASSIGNMENT/ASSIGNMENT.ipynb, and write feedback."
+    grade = steps.add_parser("grade", help=about, description=about, allow_abbrev=False)
+    for step in (release, grade):
+        step.add_argument("folder", metavar="DIR", help="folder of the course")
+    grade.add("--out", "grades.csv", "the table of grades", metavar="FILE")
+    grade.add("--jobs", None, "processes; without it one for each core", int, "N")
+    grade.add_argument("--quiet", action="store_true", help="show no progress")
+    about = "Run a notebook as the grader does, with the tests that are in it."
+    check = steps.add_parser("check", help=about, description=about, allow_abbrev=False)
+    check.add_argument("notebook", metavar="NOTEBOOK", help="an assignment, filled in")
+    for step in (grade, check):
+        step.add("--timeout", 30, "seconds that a cell may take", metavar="S")
 
 
 def _one_of(kind: str, known: Sequence[str]) -> Callable[[str], str]:

@@ -1,0 +1,72 @@
+"""Running a student's notebook so that one bad cell costs no more than its own points."""
+
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpecManager
+from jupyter_client.manager import AsyncKernelManager
+from nbclient.exceptions import CellTimeoutError, DeadKernelError
+from nbformat.v4 import new_output
+from nbgrader.preprocessors import Execute
+from traitlets import default
+
+SKIPPED = "skip-execution"
+"""The tag by which nbclient knows a cell that is not to be run."""
+
+
+class ThisPython(AsyncKernelManager):
+    """Starts kernels of the interpreter that grades, whatever kernels are installed beside it."""
+
+    @default("kernel_spec_manager")
+    def _own_kernel_only(self) -> KernelSpecManager:
+        return KernelSpecManager(kernel_dirs=[], parent=self)
+
+
+class ExecuteEachCell(Execute):
+    """As nbgrader's, but a cell that takes the kernel with it does not take the others.
+
+    nbgrader interrupts a cell at its time limit and goes on. A cell that ends the process, or
+    does not let itself be interrupted, ends the grading there; here it is marked as failed, and
+    the notebook is run again without it.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        kwargs.setdefault("kernel_manager_class", ThisPython)
+        kwargs.setdefault("shutdown_kernel", "immediate")
+        # Without it each kernel says that it is not encrypted.
+        kwargs.setdefault("extra_arguments", ["--log-level=ERROR"])
+        super().__init__(*args, **kwargs)
+        self.running: Any = None
+
+    def on_cell_start(self, cell: Any, cell_index: int) -> None:
+        """Remember which cell is to blame (called by nbclient)."""
+        self.running = cell
+
+    def preprocess(self, nb: Any, resources: Any, **kwargs: Any) -> tuple[Any, Any]:
+        """Run all cells, each once or not at all."""
+        lost: list[Any] = []
+        try:
+            while True:
+                self.running = None
+                try:
+                    done: tuple[Any, Any] = super().preprocess(nb, resources, **kwargs)
+                    return done
+                except (DeadKernelError, CellTimeoutError) as error:
+                    if self.running is None or self.running in lost:
+                        raise  # the kernel did not even start
+                    lost.append(self.running)
+                    _blame(self.running, error)
+        finally:
+            for cell in lost:
+                cell.metadata["tags"].remove(SKIPPED)
+
+
+def _blame(cell: Any, error: Exception) -> None:
+    """Give a cell the output that says what it did, and keep it from running again."""
+    if isinstance(error, DeadKernelError):
+        name, what = "KernelDied", "this cell ended the Python process that runs the notebook"
+    else:
+        name, what = "NoReply", "this cell went on after its time limit, and could not be stopped"
+    cell.outputs = [
+        new_output("error", ename=name, evalue=what, traceback=[f"{name}: {what}"]),
+    ]
+    cell.metadata.setdefault("tags", []).append(SKIPPED)

@@ -1,0 +1,168 @@
+"""What the commands refuse, and how they say so; what a student sees."""
+
+import csv
+import re
+
+import nbformat
+import pytest
+
+from minisam import course
+from minisam.cli import main
+from minisam.course import CourseError
+from tests.course.wrong import NOTEBOOKS, edited, filled_in, named, read
+
+A2 = next(path for path in NOTEBOOKS if path.stem == "A2-dual-norm")
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory):
+    """A course of A2 alone."""
+    folder = tmp_path_factory.mktemp("instructor")
+    (folder / A2.name).write_bytes(A2.read_bytes())
+    made = course.release(folder / "course", folder)
+    assert made == [folder / "course" / "release" / A2.stem / A2.name]
+    return folder / "course"
+
+
+def written(notebook, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, path)
+    return path
+
+
+def student_version(released):
+    return released / "release" / A2.stem / A2.name
+
+
+def test_a_student_sees_which_visible_tests_pass(released, tmp_path, capsys):
+    notebook = filled_in(student_version(released), A2)
+    right = written(notebook, tmp_path / "right.ipynb")
+    before = right.read_bytes()
+    assert main(["course", "check", str(right)]) == 0
+    assert "10 of 10 points by the visible tests" in capsys.readouterr().out
+    assert right.read_bytes() == before
+
+    lost = edited(notebook, "epsilon-hat", "return rho * np.sign(g) * a", "return rho * a")
+    assert main(["course", "check", str(written(lost, tmp_path / "lost.ipynb"))]) == 1
+    out = capsys.readouterr().out
+    assert "signs: AssertionError: sign lost" in out
+    assert "of 10 points by the visible tests; the grader has more" in out
+
+
+def test_a_notebook_that_is_not_there(capsys, tmp_path):
+    assert main(["course", "check", str(tmp_path / "none.ipynb")]) == 1
+    assert "there is no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("text", ["", "{", "print('hello')", '{"cells": [1]}', '{"nbformat": 4}'])
+def test_a_file_that_is_no_notebook(text, capsys, tmp_path):
+    path = tmp_path / "mine.ipynb"
+    path.write_text(text)
+    assert main(["course", "check", str(path)]) == 1
+    assert "does not open as a notebook" in capsys.readouterr().err
+
+
+def test_a_notebook_of_something_else(capsys, tmp_path):
+    path = written(nbformat.v4.new_notebook(), tmp_path / "essay.ipynb")
+    assert main(["course", "check", str(path)]) == 1
+    assert "no notebook of this course" in capsys.readouterr().err
+
+
+def test_a_notebook_in_another_language(released, capsys, tmp_path):
+    notebook = read(student_version(released))
+    notebook.metadata.kernelspec = {"display_name": "R", "language": "R", "name": "ir"}
+    path = written(notebook, tmp_path / "r.ipynb")
+    assert main(["course", "check", str(path)]) == 1
+    assert "its kernel is 'R'" in capsys.readouterr().err
+
+
+def test_cells_that_are_missing(released, capsys, tmp_path):
+    notebook = read(student_version(released))
+    cells = named(notebook)
+    notebook.cells = [c for c in notebook.cells if c not in (cells["ties"], cells["zero"])]
+    path = written(notebook, tmp_path / "short.ipynb")
+    assert main(["course", "check", str(path)]) == 1
+    assert "graded cells are missing: zero, ties" in capsys.readouterr().err
+
+
+def test_submissions_that_cannot_be_graded_do_not_stop_the_others(released, tmp_path, capsys):
+    def path(student, assignment=A2.stem):
+        return released / "submitted" / student / assignment / f"{assignment}.ipynb"
+
+    written(filled_in(student_version(released), A2), path("ada"))
+    path("ben").parent.mkdir(parents=True)
+    path("ben").write_text("no notebook")
+    foreign = read(student_version(released))
+    foreign.metadata.kernelspec = {"display_name": "Julia 1.10", "language": "julia", "name": "j"}
+    written(foreign, path("cyd"))
+    written(nbformat.v4.new_notebook(), path("dan"))
+    path("eve").parent.mkdir(parents=True)
+    written(read(student_version(released)), path("fay", "A9-unknown"))
+    out = tmp_path / "grades.csv"
+    assert main(["course", "grade", str(released), "--out", str(out), "--quiet"]) == 1
+    with out.open() as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert {name: row["score"] for name, row in rows.items()} == {
+        "ada": "10.0",
+        "ben": "",
+        "cyd": "",
+        "dan": "",
+        "eve": "",
+        "fay": "",
+    }
+    for student, problem in (
+        ("ada", ""),
+        ("ben", "does not open as a notebook"),
+        ("cyd", "its kernel is 'Julia 1.10'"),
+        ("dan", "no notebook of this course"),
+        ("eve", "there is no such file"),
+        ("fay", "no assignment of this name. It has A2-dual-norm"),
+    ):
+        assert problem in rows[student]["problem"]
+        assert bool(problem) == bool(rows[student]["problem"])
+    captured = capsys.readouterr()
+    assert re.search(r"^ada +10 / 10$", captured.out, re.MULTILINE)
+    assert re.search(r"^ben +–$", captured.out, re.MULTILINE)
+    assert "ben, A2-dual-norm: " in captured.err
+    assert "unsandboxed" not in captured.err  # it was told to be quiet
+
+
+def test_a_folder_that_is_no_course(tmp_path, capsys):
+    assert main(["course", "grade", str(tmp_path)]) == 1
+    assert "run 'minisam course release" in capsys.readouterr().err
+    (tmp_path / "thesis.txt").write_text("three years")
+    assert main(["course", "release", str(tmp_path)]) == 1
+    assert "something else than a course" in capsys.readouterr().err
+    with pytest.raises(CourseError, match="no notebook is there"):
+        course.release(tmp_path / "new", tmp_path)
+
+
+def test_a_teachers_edits_survive_a_second_release(tmp_path):
+    (tmp_path / A2.name).write_bytes(A2.read_bytes())
+    course.release(tmp_path / "course", tmp_path)
+    source = tmp_path / "course" / "source" / A2.stem / A2.name
+    notebook = read(source)
+    notebook.cells[0].source += "\n\nHand in by Friday."
+    nbformat.write(notebook, source)
+    (path,) = course.release(tmp_path / "course", tmp_path)
+    assert "Hand in by Friday." in read(path).cells[0].source
+
+
+@pytest.mark.parametrize(
+    "words", [["grade", "x", "--jobs", "0"], ["grade", "x", "--timeout", "0"], ["grad", "x"], []]
+)
+def test_wrong_arguments(words, capsys):
+    assert main(["course", *words]) == 2
+    assert capsys.readouterr().err.startswith("minisam course")
+
+
+def test_an_option_that_was_misspelt(capsys):
+    assert main(["course", "grade", "x", "--timeot", "3"]) == 2
+    assert "Did you mean '--timeout'" in capsys.readouterr().err
+
+
+def test_without_nbgrader_it_says_what_to_install(monkeypatch, capsys, tmp_path):
+    monkeypatch.setitem(__import__("sys").modules, "nbgrader", None)
+    for words in (["release", str(tmp_path / "new")], ["check", str(A2)], ["grade", str(tmp_path)]):
+        assert main(["course", *words]) == 1
+        assert ".[course]" in capsys.readouterr().err
