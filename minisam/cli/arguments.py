@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 
 from minisam.cli.presets import TABLES
 
-COMMANDS = ("train", "verify", "compare", "sharpness", "batchsizes", "figures", "sde")
-COMMANDS += ("course", "book")
+COMMANDS: tuple[str, ...] = ("train", "verify", "compare", "sharpness", "batchsizes", "figures")
+COMMANDS += ("sde", "course", "book")
 DATA = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar10-16", "optdigits", "letter")
 DTYPES = ("float32", "float64")
 LEARNING_RATES = {"mlp": 0.1, "cnn": 0.02, "resnet": 0.02}
