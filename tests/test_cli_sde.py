@@ -52,6 +52,7 @@ def test_weak_errors(capsys):
         main(["sde", "quadratic", "--experiment", "weak", "--eta", "0.2", *FEW, "--out", "o"]) == 0
     )
     out, _ = capsys.readouterr()
+    assert "\nweak error of E‖x‖², largest over all steps, ρ ~ √η\n" in out
     assert re.search(r"^ +η = 0.2 +η = 0.1 +η = 0.05 +η = 0.025 +slope$", out, re.M)
     for model in ("SAM SDE", "its drift only", "SGD SDE", "USAM SDE"):
         assert re.search(rf"^{model} .* -?\d\.\d\d\d ± \d\.?\d*$", out, re.M)

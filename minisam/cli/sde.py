@@ -155,7 +155,8 @@ def _weak(job: Job) -> Shown:
         cells = map(_number, errors, found.standard_errors[model])
         order, error = found.slope(model)
         table.append([model, *cells, f"{order:.3f} ± {error:.1g}"])
-    lines = ["weak error of E‖x‖², largest over all steps, ρ ~ √η", aligned(table)]
+    radius = "" if job.algorithm is sde.SGD else ", ρ ~ √η"
+    lines = [f"weak error of E‖x‖², largest over all steps{radius}", aligned(table)]
     return lines, plots.weak_error_figure, (found,)
 
 
