@@ -13,7 +13,8 @@ from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
-from minisam.cli.arguments import Refused, parse
+from minisam.cli.arguments import parse
+from minisam.cli.parser import Refused
 
 __all__ = ["main"]
 

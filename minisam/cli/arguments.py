@@ -1,10 +1,8 @@
 """What may be written after ``minisam``, and one line for what may not."""
 
 import argparse
-import difflib
-from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
 
+from minisam.cli.parser import Parser, Refused, Version, nearest, one_of, seed_of, unknown, widths
 from minisam.cli.presets import TABLES
 
 COMMANDS: tuple[str, ...] = ("train", "verify", "compare", "sharpness", "batchsizes", "figures")
@@ -47,22 +45,6 @@ OUT = "folder of results; without it one in runs, named by the options"
 NOISE_KINDS = ("symmetric", "pair")
 
 
-class Refused(Exception):
-    """Something expected went wrong.
-
-    Parameters
-    ----------
-    message : str
-        What the user is told.
-    code : int
-        The exit code.
-    """
-
-    def __init__(self, message: str, code: int) -> None:
-        super().__init__(message)
-        self.code = code
-
-
 def parse(argv: list[str]) -> argparse.Namespace:
     """Understand a command line.
 
@@ -90,7 +72,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
     >>> parse(["train", "--data", "digit"])
     Traceback (most recent call last):
     ...
-    minisam.cli.arguments.Refused: minisam train: argument --data: unknown data set 'digit'. Did you
+    minisam.cli.parser.Refused: minisam train: argument --data: unknown data set 'digit'. Did you
     mean 'digits'? ...
     """
     parser = _parser()
@@ -105,7 +87,7 @@ def parse(argv: list[str]) -> argparse.Namespace:
         names = vars(args).keys() - places - {"step", "folder", "notebook"}
         options = [f"--{name.replace('_', '-')}" for name in sorted(names)]
         word = rest[0].partition("=")[0]
-        near = _nearest(word, options) if word.startswith("-") else ""
+        near = nearest(word, options) if word.startswith("-") else ""
         raise Refused(f"{who}: unknown argument {rest[0]!r}. {near}See '{who} --help'.", 2)
     # Not before, or what follows a misspelt option would be taken for a misspelt figure.
     for name in getattr(args, "figures", ()):
@@ -125,42 +107,12 @@ def parse(argv: list[str]) -> argparse.Namespace:
     return args
 
 
-class _Parser(argparse.ArgumentParser):
-    """Refuses with one line, where argparse prints the whole usage as well."""
-
-    def error(self, message: str) -> NoReturn:
-        raise Refused(f"{self.prog}: {message.rstrip('.')}. See '{self.prog} --help'.", 2)
-
-    def add(self, name: str, default: Any, what: str, kind: Any = None, metavar: str = "X") -> None:
-        """Declare an option of a type, by default that of its default."""
-        shown = what if default is None else f"{what} (default: %(default)s)"
-        kind = kind or type(default)
-        self.add_argument(name, default=default, help=shown, type=kind, metavar=metavar)
-
-    def choose(self, name: str, kind: str, known: Sequence[str]) -> None:
-        """Declare an option with a few known values, the first by default."""
-        self.add(name, known[0], ", ".join(known), _one_of(kind, known), "NAME")
-
-
-class _Version(argparse.Action):
-    """Looks the version up only when asked: that takes longer than all the parsing."""
-
-    def __call__(self, *_: Any) -> NoReturn:
-        from importlib.metadata import PackageNotFoundError, version
-
-        try:
-            print(f"minisam {version('minisam')}")
-        except PackageNotFoundError:
-            print("minisam, run from its source without being installed")
-        raise SystemExit(0)
-
-
-def _parser() -> _Parser:
+def _parser() -> Parser:
     about = "Sharpness-aware minimization in pure NumPy, every equation checked."
-    parser = _Parser("minisam", description=about, allow_abbrev=False)
+    parser = Parser("minisam", description=about, allow_abbrev=False)
     parser.add_argument(
         "--version",
-        action=_Version,
+        action=Version,
         nargs=0,
         default=argparse.SUPPRESS,  # it is no setting
         help="print the version",
@@ -200,14 +152,14 @@ def _parser() -> _Parser:
     return parser
 
 
-def _train_arguments(train: _Parser) -> None:
+def _train_arguments(train: Parser) -> None:
     _problem_arguments(train)
     train.choose("--method", "method", METHODS)
     train.add("--rho", 0.05, "radius of the ball, in units of the parameters")
     _method_arguments(train)
     train.add("--epochs", 30, "passes through the training examples", metavar="N")
     _optimizer_arguments(train)
-    train.add("--seed", 0, "of the examples kept, the parameters and the batches", _seed, "N")
+    train.add("--seed", 0, "of the examples kept, the parameters and the batches", seed_of, "N")
     train.add("--out", None, OUT, str, "DIR")
     switch = argparse.BooleanOptionalAction
     train.add_argument("--compare", action=switch, default=True, help="train ERM as well")
@@ -216,7 +168,7 @@ def _train_arguments(train: _Parser) -> None:
     train.add_argument("--quiet", action="store_true", help="print the table only")
 
 
-def _figures_arguments(figures: _Parser) -> None:
+def _figures_arguments(figures: Parser) -> None:
     what = f"{', '.join(FIGURES)}; without any all"
     figures.add_argument("figures", nargs="*", metavar="FIGURE", help=what)
     figures.add("--out", "figures", "folder of the files", metavar="DIR")
@@ -227,12 +179,12 @@ def _figures_arguments(figures: _Parser) -> None:
     figures.add("--noise", 0.0, "fraction of the training labels that are made wrong")
     figures.add("--rho", 0.05, "radius of the ball, in units of the parameters")
     figures.add("--epochs", 30, "passes through the training examples", metavar="N")
-    figures.add("--seed", 0, "the first seed", _seed, "N")
+    figures.add("--seed", 0, "the first seed", seed_of, "N")
     figures.add("--seeds", 3, "how many seeds, one after the other", metavar="N")
     figures.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def _compare_arguments(compare: _Parser) -> None:
+def _compare_arguments(compare: Parser) -> None:
     compare.add_argument(
         "table",
         nargs="?",
@@ -256,12 +208,12 @@ def _compare_arguments(compare: _Parser) -> None:
     compare.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def _sharpness_arguments(sharpness: _Parser) -> None:
+def _sharpness_arguments(sharpness: Parser) -> None:
     what = "file of minisam train, or folder of them; runs that differ in their seed alone are "
     what += "averaged, and two that differ otherwise are subtracted"
     sharpness.add_argument("checkpoints", nargs="+", metavar="CHECKPOINT", help=what)
     what = "data set it must have been trained on; without it what the checkpoint says"
-    sharpness.add("--data", None, what, _one_of("data set", DATA), "NAME")
+    sharpness.add("--data", None, what, one_of("data set", DATA), "NAME")
     sharpness.add("--root", None, "folder of data to look in first", str, "DIR")
     sharpness.add("--noise", 0.0, "fraction of the training labels that were made wrong")
     sharpness.choose("--noise-kind", "kind of noise", NOISE_KINDS)
@@ -272,13 +224,13 @@ def _sharpness_arguments(sharpness: _Parser) -> None:
     sharpness.add("--chunk", None, what, int, "N")
     sharpness.add("--k", 5, "how many of the largest eigenvalues", metavar="N")
     sharpness.add("--examples", 1000, "training examples to measure on, at most", metavar="N")
-    sharpness.add("--seed", 0, "of random directions", _seed, "N")
+    sharpness.add("--seed", 0, "of random directions", seed_of, "N")
     sharpness.add("--json", None, "write the numbers to FILE, or with - print them", str, "FILE")
     sharpness.add("--out", None, "draw figures, into this folder", str, "DIR")
     sharpness.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def _batchsizes_arguments(sizes: _Parser) -> None:
+def _batchsizes_arguments(sizes: Parser) -> None:
     sizes.add("--batch-sizes", "4,8,16,32,64,128", "examples per step", str, "LIST")
     sizes.add("--seeds", "10", "how many, as in 5, or which, as in 3,7", str, "LIST")
     _problem_arguments(sizes, train=400)
@@ -292,7 +244,7 @@ def _batchsizes_arguments(sizes: _Parser) -> None:
     sizes.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def _problem_arguments(parser: _Parser, train: int | None = None) -> None:
+def _problem_arguments(parser: Parser, train: int | None = None) -> None:
     """Say what is learned, and by what."""
     parser.choose("--data", "data set", DATA)
     what = "training examples to keep" + ("; without it all" if train is None else "")
@@ -302,17 +254,17 @@ def _problem_arguments(parser: _Parser, train: int | None = None) -> None:
     parser.choose("--dtype", "dtype", DTYPES)
     parser.choose("--model", "model", MODELS)
     what = "widths of the mlp's hidden layers; without it 64,64"
-    parser.add("--hidden", None, what, _widths, "N,N")
+    parser.add("--hidden", None, what, widths, "N,N")
 
 
-def _method_arguments(parser: _Parser) -> None:
+def _method_arguments(parser: Parser) -> None:
     """Say how a method climbs, and when."""
     parser.add("--p", 2.0, "exponent of the ball's norm, from 1 to inf")
     for name, (kind, what) in METHOD_OPTIONS.items():
         parser.add(f"--{name}", None, what, kind, "N" if kind is int else "X")
 
 
-def _optimizer_arguments(parser: _Parser) -> None:
+def _optimizer_arguments(parser: Parser) -> None:
     """Say how steps are taken."""
     parser.add("--batch-size", 60, "examples per step", metavar="N")
     rates = ", ".join(f"{lr:g} for the {model}" for model, lr in LEARNING_RATES.items())
@@ -322,9 +274,9 @@ def _optimizer_arguments(parser: _Parser) -> None:
     parser.add("--weight-decay", 5e-4, "weight decay of SGD")
 
 
-def _sde_arguments(sde: _Parser) -> None:
+def _sde_arguments(sde: Parser) -> None:
     known = ", ".join(PROBLEMS)
-    sde.add_argument("problem", metavar="PROBLEM", type=_one_of("problem", PROBLEMS), help=known)
+    sde.add_argument("problem", metavar="PROBLEM", type=one_of("problem", PROBLEMS), help=known)
     sde.choose("--method", "method", ("sam", "usam", "dnsam", "sgd"))
     shown = ("paths", "metric", "weak", "stationary", "escape", "cycle")
     what = (
@@ -332,7 +284,7 @@ def _sde_arguments(sde: _Parser) -> None:
         "at fixed rho, escape of all methods from a saddle, or SAM's two-cycle without noise"
     )
     what = f"{', '.join(shown)}: {what}"
-    sde.add("--experiment", shown[0], what, _one_of("experiment", shown), "NAME")
+    sde.add("--experiment", shown[0], what, one_of("experiment", shown), "NAME")
     sde.add("--eta", 0.05, "step size; weak halves it three times")
     what = "radius of the climb; metric and stationary take a quarter and half of it as well"
     sde.add("--rho", 0.1, what)
@@ -343,12 +295,12 @@ def _sde_arguments(sde: _Parser) -> None:
     sde.add("--paths", 1000, "how many times it is run", metavar="N")
     sde.add("--substeps", 4, "Euler-Maruyama steps of the SDE in each step", metavar="N")
     sde.add("--radius", 1.0, "escape: of the ball that paths leave")
-    sde.add("--seed", 0, "of the noise", _seed, "N")
+    sde.add("--seed", 0, "of the noise", seed_of, "N")
     sde.add("--out", "figures", "folder of the figure", metavar="DIR")
     sde.add_argument("--quiet", action="store_true", help="show no progress")
 
 
-def _course_arguments(course: _Parser) -> None:
+def _course_arguments(course: Parser) -> None:
     steps = course.add_subparsers(title="steps", metavar="STEP", dest="step", required=True)
     about = "Make a course folder, with the student versions of all assignments."
     release = steps.add_parser("release", help=about, description=about, allow_abbrev=False)
@@ -364,51 +316,3 @@ def _course_arguments(course: _Parser) -> None:
     check.add_argument("notebook", metavar="NOTEBOOK", help="an assignment, filled in")
     for step in (grade, check):
         step.add("--timeout", 30, "seconds that a cell may take", metavar="S")
-
-
-def _one_of(kind: str, known: Sequence[str]) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text.lower() not in known:
-            raise argparse.ArgumentTypeError(unknown(kind, text, known))
-        return text.lower()
-
-    return parse
-
-
-def _widths(text: str) -> tuple[int, ...]:
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        hint = "write 64,64 for two layers of 64"
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of widths; {hint}") from None
-
-
-def _seed(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no seed; give a whole number from 0 on")
-    return int(text)
-
-
-def unknown(kind: str, name: str, known: Sequence[str]) -> str:
-    """Say that a name is not known, which one may have been meant, and which there are.
-
-    Parameters
-    ----------
-    kind : str
-        What it should be the name of.
-    name : str
-        As it was written.
-    known : sequence of str
-        Those there are.
-
-    Returns
-    -------
-    str
-        Two or three sentences.
-    """
-    return f"unknown {kind} {name!r}. {_nearest(name, known)}Choose from {', '.join(known)}."
-
-
-def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return f"Did you mean {near[0]!r}? " if near else ""

@@ -15,7 +15,7 @@ import numpy as np
 
 from minisam import sam
 from minisam.cli import axes, preparing
-from minisam.cli.arguments import Refused
+from minisam.cli.parser import Refused
 from minisam.data import symmetric_noise
 from minisam.experiments import Cell, Experiment, Results, WorkersLostError, grid, run_cells
 from minisam.experiments.batchsizes import CHUNK, run_to_target

@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 
 from minisam.cli import axes, preparing
-from minisam.cli.arguments import Refused
 from minisam.cli.methods import methods
+from minisam.cli.parser import Refused
 from minisam.cli.report import Report
 from minisam.data import NoisyLabels, pair_noise, symmetric_noise
 from minisam.experiments import Cell, Experiment, Results, WorkersLostError, grid, run_cells

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import minisam
 from minisam import course
-from minisam.cli.arguments import Refused
+from minisam.cli.parser import Refused
 from minisam.cli.preparing import writable
 from minisam.course import CourseError, Graded
 from minisam.progress import progress_bar

@@ -7,7 +7,8 @@ from inspect import signature
 from typing import Any
 
 from minisam import sam
-from minisam.cli.arguments import METHOD_OPTIONS, METHODS, unknown
+from minisam.cli.arguments import METHOD_OPTIONS, METHODS
+from minisam.cli.parser import unknown
 from minisam.sam import Method
 
 MAKE: dict[str, tuple[Callable[..., Method], tuple[str, ...]]] = {

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from minisam.cli import preparing
-from minisam.cli.arguments import Refused
 from minisam.cli.measuring import Column, Measured, chunk, measure
+from minisam.cli.parser import Refused
 from minisam.cli.restoring import Restored, checkpoints, restore
 from minisam.cli.sharpness_figures import draw
 from minisam.plots.page import load_matplotlib

@@ -14,7 +14,7 @@ import numpy as np
 from minisam import sam
 from minisam.arrays import Array
 from minisam.cli import methods, preparing
-from minisam.cli.arguments import Refused
+from minisam.cli.parser import Refused
 from minisam.data import Dataset
 from minisam.experiments import measured_loss
 from minisam.nn.layer import Layer
