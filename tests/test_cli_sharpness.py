@@ -11,7 +11,8 @@ import pytest
 
 import minisam as ms
 from minisam import sharpness
-from minisam.cli import main, restoring
+from minisam.cli import main, measuring, restoring
+from minisam.cli.arguments import parse
 from minisam.training import load_checkpoint, save_checkpoint
 from minisam.training.loop import statistics_at
 
@@ -228,6 +229,7 @@ def test_infinity_and_a_negative_eigenvalue_are_no_reason_to_fail(runs, capsys):
     assert re.search(r"λ1/λ160 +–\n", capsys.readouterr().out)
     found = told(runs / "erm0.npz", "--p", "inf", capsys=capsys)
     assert found["settings"]["p"] == "Infinity"
+    assert [found["columns"][0][key] for key in ("examples", "chunk")] == [60, 20]
 
 
 def test_figures_are_drawn_on_demand(runs, tmp_path, capsys):
@@ -320,3 +322,17 @@ def test_the_data_of_several_runs_is_read_once(runs, capsys, monkeypatch):
     monkeypatch.setattr(ms.data, "load", count)
     told(runs / "erm0.npz", runs / "sam0.npz", capsys=capsys)
     assert len(loaded) == 1
+
+
+def test_as_many_examples_as_train_measures_on():
+    """Convolutions of large images remember much; chunks are as in training, if there are two."""
+    x, y = np.zeros((1500, 1, 28, 28), "float32"), np.zeros(1500, int)
+    data = ms.data.Dataset("images", x, y, x[:1], y[:1], 2)
+    for model, n in ((ms.nn.mlp([784, 2]), 1000), (ms.nn.cnn((1, 28, 28), 2), 255)):
+        settings = {"model": repr(model), "batch_size": 200}
+        restored = restoring.Restored(Path(), settings, 1, model, data, np.zeros(1))
+        plain = parse(["sharpness", "c.npz"])
+        assert measuring.used(plain, restored) == n
+        assert measuring.chunk(plain, restored) == min(200, n // 2)
+        assert measuring.used(parse(["sharpness", "c.npz", "--examples", "9"]), restored) == 9
+        assert measuring.used(parse(["sharpness", "c.npz", "--examples", "9999"]), restored) == 1500

@@ -223,7 +223,8 @@ def _sharpness_arguments(sharpness: Parser) -> None:
     what = "examples that climb together (m-sharpness); without it the batch trained with"
     sharpness.add("--chunk", None, what, int, "N")
     sharpness.add("--k", 5, "how many of the largest eigenvalues", metavar="N")
-    sharpness.add("--examples", 1000, "training examples to measure on, at most", metavar="N")
+    what = "training examples to measure on; without it up to 1,000, for large images fewer"
+    sharpness.add("--examples", None, what, int, "N")
     sharpness.add("--seed", 0, "of random directions", seed_of, "N")
     sharpness.add("--json", None, "write the numbers to FILE, or with - print them", str, "FILE")
     sharpness.add("--out", None, "draw figures, into this folder", str, "DIR")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from minisam.arrays import Array, to_numpy
-from minisam.cli.preparing import SHARPNESS_INPUTS
+from minisam.cli.preparing import SHARPNESS_INPUTS, measured
 from minisam.cli.restoring import Restored
 from minisam.experiments import measured_losses
 from minisam.nn import cross_entropy
@@ -142,8 +142,9 @@ def measure(args: Namespace, restored: Restored, tick: Callable[[int], Any]) -> 
     error = float(np.hypot(before.error, after.error))
     values["gap"] = Estimate(after.value - before.value, error, 1)
     tick(1)
-    losses = measured_losses(model, data, w, args.examples, size)
-    chunks = measured_losses(model, data, w, args.examples, m)
+    n = used(args, restored)
+    losses = measured_losses(model, data, w, n, size)
+    chunks = measured_losses(model, data, w, n, m)
     options = {"adaptive_rho": args.adaptive_rho, "k": args.k, "seed": args.seed}
     for name, value in measures(losses, w, args.rho, args.p, chunks=chunks, **options):
         values[name] = value
@@ -156,7 +157,7 @@ def measure(args: Namespace, restored: Restored, tick: Callable[[int], Any]) -> 
         w,
         args.rho,
         climb=streamed(losses),  # the error itself has no slope
-        held_out=parts((test[0][: args.examples], test[1][: args.examples]), zero_one),
+        held_out=parts((test[0][:n], test[1][:n]), zero_one),
         seed=args.seed,
     )
     values |= {
@@ -167,6 +168,25 @@ def measure(args: Namespace, restored: Restored, tick: Callable[[int], Any]) -> 
     }
     tick(1)
     return Measured(restored, values, bound)
+
+
+def used(args: Namespace, restored: Restored) -> int:
+    """Say on how many training examples sharpness is measured: by default, as ``minisam train``.
+
+    Parameters
+    ----------
+    args, restored
+        As for `measure`.
+
+    Returns
+    -------
+    int
+        At most as many as there are.
+    """
+    if args.examples is None:
+        kind = "cnn" if "Conv2d" in restored.settings["model"] else "mlp"
+        return measured(kind, restored.data)
+    return min(int(args.examples), len(restored.data.x_train))
 
 
 def chunk(args: Namespace, restored: Restored) -> int:
@@ -187,7 +207,7 @@ def chunk(args: Namespace, restored: Restored) -> int:
     ValueError
         ``--chunk`` is not between 1 and that half.
     """
-    most: int = min(args.examples, len(restored.data.x_train)) // 2
+    most = used(args, restored) // 2
     if args.chunk is None:
         return min(int(restored.settings["batch_size"]), most)
     if not 1 <= args.chunk <= most:

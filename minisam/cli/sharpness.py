@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from minisam.cli import preparing
-from minisam.cli.measuring import Column, Measured, chunk, measure
+from minisam.cli.measuring import Column, Measured, chunk, measure, used
 from minisam.cli.parser import Refused
 from minisam.cli.restoring import Restored, checkpoints, restore
 from minisam.cli.sharpness_figures import draw
@@ -48,7 +48,7 @@ def run(args: Namespace) -> int:
     Refused
         A file is no checkpoint, or not one of a model and data that can be restored.
     """
-    if args.examples < 2:
+    if args.examples is not None and args.examples < 2:
         raise ValueError(f"--examples must be at least 2, got {args.examples}.")
     if args.out is not None:
         load_matplotlib()  # all the measuring would be lost without it
@@ -189,11 +189,10 @@ def _notes(args: Namespace, columns: Sequence[Column]) -> list[str]:
             f"{' or '.join(sorted(verdicts))}."
         )
     first = columns[0].runs[0].restored
-    used = min(args.examples, len(first.data.x_train))
-    m = chunk(args, first)
+    n, m = used(args, first), chunk(args, first)
     notes += [
         f"Sharpness at ρ = {args.rho:g}, p = {args.p:g} (adaptive ρ = {args.adaptive_rho:g}), and "
-        f"spectra, on {used:,} of the {len(first.data.x_train):,} training examples; chunks of "
+        f"spectra, on {n:,} of the {len(first.data.x_train):,} training examples; chunks of "
         f"m = {m}. H is the Hessian of the loss, Σ the covariance of the examples' gradients.",
         "The bound is on the 0-1 error, at the same ρ and p = 2, with probability 0.95, on all "
         "training examples; 'vacuous' where it is 1 or more, which is true of every error.",
@@ -224,15 +223,14 @@ def _json(args: Namespace, columns: Sequence[Column]) -> str:
         return {name: {"value": x.value, "error": x.error} for name, x in values.items()}
 
     content = {
-        "settings": {
-            key: getattr(args, key)
-            for key in ("rho", "p", "adaptive_rho", "examples", "chunk", "k", "seed")
-        },
+        "settings": {key: getattr(args, key) for key in ("rho", "p", "adaptive_rho", "k", "seed")},
         "columns": [
             {
                 "name": column.name,
                 "checkpoints": [str(run.restored.path) for run in column.runs],
                 "settings": [run.restored.settings for run in column.runs],
+                "examples": used(args, column.runs[0].restored),
+                "chunk": chunk(args, column.runs[0].restored),
                 "measures": plain(column.values),
                 "vacuous": [run.bound.vacuous for run in column.runs],
                 "condition": [run.bound.verdict for run in column.runs],

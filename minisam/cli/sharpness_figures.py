@@ -8,6 +8,7 @@ import numpy as np
 
 from minisam import plots
 from minisam.arrays import Array
+from minisam.cli.measuring import used
 from minisam.cli.preparing import SHARPNESS_INPUTS
 from minisam.cli.restoring import Restored
 from minisam.experiments import measured_losses
@@ -57,7 +58,7 @@ def draw(args: Namespace, models: Mapping[str, Restored], out: Path) -> list[Pat
     with progress_bar(5 * len(models), "figures", not args.quiet, "part") as tick:
         for name, each in models.items():
             size = max(1, SHARPNESS_INPUTS // each.data.x_train[0].size)
-            loss = streamed(measured_losses(each.model, each.data, each.w, args.examples, size))
+            loss = streamed(measured_losses(each.model, each.data, each.w, used(args, each), size))
             densities[name] = spectral_density(loss, each.w, vectors=4, seed=args.seed)
             tick(1)
             rises[name] = _rises(args, loss, each.w)
