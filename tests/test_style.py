@@ -15,8 +15,9 @@ import minisam as ms
 
 ROOT = Path(__file__).parents[1]
 ORDER = [  # of the house: a file imports its own kind and what stands before it
-    *("arrays", "threads", "progress", "text", "autodiff", "ops", "nn", "sam", "optimizers"),
-    *("sharpness", "sde", "data", "training", "equations", "experiments", "plots", "course", "cli"),
+    *("arrays", "threads", "progress", "text", "autodiff", "ops", "nn", "testing", "sam"),
+    *("optimizers", "sharpness", "sde", "data", "training", "equations", "experiments", "plots"),
+    *("course", "cli"),
 ]
 SOURCES = sorted((ROOT / "minisam").rglob("*.py"))
 

@@ -231,6 +231,12 @@ def test_what_cancelled_is_allowed_its_rounding(f, mode, analytic) -> None:
         check_grads(f, (X,), 1, (mode,), seed=seed, analytic=analytic)
 
 
+@pytest.mark.parametrize("modes", [("reverse",), ("forward",), ("reverse", "forward")])
+def test_a_hessian_that_is_zero_by_cancellation_is_symmetric(modes) -> None:
+    for seed in range(5):
+        check_grads(lambda x: x * (x / np.sqrt(x * x)), (X - 0.8,), 2, modes, seed=seed)
+
+
 # Messages.
 
 
