@@ -18,6 +18,7 @@ from minisam.autodiff import (
     value_and_grad,
     vjp,
 )
+from minisam.ops.transfer import to_device, to_numpy
 from minisam.threads import threads
 
 if TYPE_CHECKING:
@@ -62,6 +63,8 @@ __all__ = [
     "sde",
     "sharpness",
     "threads",
+    "to_device",
+    "to_numpy",
     "train",
     "training",
     "value_and_grad",

@@ -1,4 +1,10 @@
-"""What an array is: NumPy's or CuPy's, told apart by its own type and by nothing else."""
+"""What an array is: NumPy's or CuPy's, told apart by its own type and by nothing else.
+
+This is the only file that knows CuPy. NumPy's functions find CuPy's by themselves where an argument
+is one of its arrays, and ``np.zeros(n, like=x)`` makes an array where x is; so all other code is
+written once. What is here is the rest: the way there and back, and the few things that the two do
+differently.
+"""
 
 from typing import Any, TypeAlias
 
@@ -9,6 +15,138 @@ Array: TypeAlias = Any
 differentiated. Functions of arrays run unchanged on all three: NumPy dispatches to the owner."""
 Random: TypeAlias = "np.random.Generator"
 """In quotes: naming it at import would load a part of NumPy that takes a sixth of the time."""
+
+INSTALL = "pip install 'minisam[cuda13]' (or cuda12, as `nvidia-smi` shows)"
+
+
+class DeviceError(RuntimeError):
+    """There is no such device."""
+
+
+def on_host(x: Array) -> bool:
+    """Tell whether an array is NumPy's, or a number: reading it then waits for nothing.
+
+    Of an array on a device, each ``float(x)`` and each ``if x > 0`` makes the host wait until all
+    work before it is done. So this is asked before anything is looked at only to be refused.
+
+    Parameters
+    ----------
+    x : array
+        NumPy or CuPy array, or a scalar; no Tensor.
+
+    Returns
+    -------
+    bool
+        False for arrays on a device.
+
+    Examples
+    --------
+    >>> on_host(np.zeros(2)), on_host(1.0)
+    (True, True)
+    """
+    return not hasattr(type(x), "__cuda_array_interface__")
+
+
+def device_of(x: Array) -> str:
+    """Name the device that an array is on.
+
+    Parameters
+    ----------
+    x : array
+        NumPy or CuPy array, or a scalar; no Tensor.
+
+    Returns
+    -------
+    str
+        ``"cpu"``, ``"cuda"`` for the first GPU, ``"cuda:1"`` for the second.
+
+    Examples
+    --------
+    >>> device_of(np.zeros(2))
+    'cpu'
+    """
+    if on_host(x):
+        return "cpu"
+    number: int = x.device.id
+    return f"cuda:{number}" if number else "cuda"
+
+
+def moved(x: Array, device: str) -> Array:
+    """Bring an array to a device, or to the host; see `minisam.to_device`.
+
+    Parameters
+    ----------
+    x : array
+        NumPy or CuPy array, or anything `numpy.asarray` takes.
+    device : str
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"`` and so on.
+
+    Returns
+    -------
+    array
+        The same values there; not a copy if they are there already.
+
+    Raises
+    ------
+    ValueError
+        The name is not one of a device.
+    ImportError
+        CuPy is not installed.
+    DeviceError
+        There is no such device.
+
+    Examples
+    --------
+    >>> moved([1.0, 2.0], "cpu")
+    array([1., 2.])
+    """
+    if device == "cpu":
+        return np.asarray(x) if on_host(x) else x.get()
+    if not on_host(x) and device_of(x) == device:
+        return x
+    name, _, number = device.partition(":")
+    if name != "cuda" or not (number or "0").isdecimal():
+        raise ValueError(f"device {device!r}: expected 'cpu', 'cuda', or 'cuda:1' and so on.")
+    try:
+        import cupy
+    except ImportError as error:
+        raise ImportError(f"device {device!r} needs CuPy: {INSTALL}.") from error
+    if not cupy.is_available():
+        raise DeviceError(
+            f"device {device!r}: CuPy is installed, but finds no GPU that it can use. "
+            "`nvidia-smi` shows whether there is a driver; device='cpu' needs none."
+        )
+    if int(number or 0) >= cupy.cuda.runtime.getDeviceCount():
+        raise DeviceError(
+            f"device {device!r}: there are only {cupy.cuda.runtime.getDeviceCount()} GPUs here, "
+            "counted from 0."
+        )
+    with cupy.cuda.Device(int(number or 0)):
+        return cupy.asarray(np.asarray(x) if on_host(x) else x)
+
+
+def mixed(arrays: Any) -> str | None:
+    """Say which devices some arrays are on, if it is more than one.
+
+    Parameters
+    ----------
+    arrays : iterable
+        Arrays; numbers and other things count as being anywhere.
+
+    Returns
+    -------
+    str or None
+        For an error message; None if all are in one place.
+
+    Examples
+    --------
+    >>> mixed([np.zeros(2), 1.0])
+    """
+    found = {device_of(x): x.shape for x in arrays if getattr(x, "ndim", 0) or not on_host(x)}
+    if len(found) < 2:
+        return None
+    places = " and ".join(f"{shape} on {device!r}" for device, shape in sorted(found.items()))
+    return f"arrays of shapes {places}; bring them to one: ms.to_device(x, {max(found)!r})"
 
 
 def kept(x: Array) -> Array:
@@ -29,9 +167,10 @@ def kept(x: Array) -> Array:
     >>> kept(np.zeros(1)).flags.writeable
     False
     """
+    if not on_host(x):
+        return x.copy(order="K")
     copy = np.array(x)
-    if isinstance(copy, np.ndarray):
-        copy.flags.writeable = False
+    copy.flags.writeable = False
     return copy
 
 
@@ -53,4 +192,37 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
     >>> to_numpy([1.0, 2.0])
     array([1., 2.])
     """
-    return np.asarray(x.get() if hasattr(x, "get") and hasattr(x, "device") else x)
+    found: np.ndarray[Any, Any] = moved(x, "cpu")
+    return found
+
+
+def strided(x: Array, shape: tuple[int, ...], steps: tuple[int, ...]) -> Array:
+    """View a contiguous array with other axes: `numpy.lib.stride_tricks.as_strided`.
+
+    Parameters
+    ----------
+    x : array
+        Contiguous.
+    shape : tuple of int
+        Of the view.
+    steps : tuple of int
+        For each of its axes, how many elements further the next one is.
+
+    Returns
+    -------
+    array
+        A view, not to be written to: elements may occur in it many times.
+
+    Examples
+    --------
+    >>> strided(np.arange(4), (3, 2), (1, 1))
+    array([[0, 1],
+           [1, 2],
+           [2, 3]])
+    """
+    strides = tuple(x.itemsize * step for step in steps)
+    if on_host(x):
+        return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+    import cupy
+
+    return cupy.lib.stride_tricks.as_strided(x, shape, strides)

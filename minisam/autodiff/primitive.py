@@ -262,9 +262,9 @@ def jointly_linear(
         return unbroadcast(transpose(i, ct, *args, **params), args[i])
 
     def push(tangents: list[Array | None], y: Array, *args: Array, **params: Any) -> Array:
-        dtype = value_of(y).dtype
+        like = value_of(y)
         dense = (
-            np.zeros_like(value_of(a), dtype=dtype) if t is None else t
+            np.zeros_like(like, shape=np.shape(value_of(a))) if t is None else t
             for t, a in zip(tangents, args, strict=True)
         )
         return op(*dense, **params)

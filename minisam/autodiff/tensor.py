@@ -21,8 +21,9 @@ from inspect import signature
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
+from numpy.linalg import LinAlgError
 
-from minisam.arrays import Array
+from minisam.arrays import Array, device_of, mixed, moved
 from minisam.autodiff.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -343,7 +344,7 @@ def record(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Arra
                     root = its
             a = a.value
         elif type(a) is list or type(a) is tuple:
-            a = np.asarray(a)
+            a = moved(a, device_of(next(t.value for t in args if type(t) is Tensor)))
         parents.append(parent)
         values.append(a)
     if root is None:
@@ -365,8 +366,10 @@ def record(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Arra
 def _forward(op: Primitive, values: Sequence[Any], params: dict[str, Any]) -> Array:
     try:
         return op.forward(*values, **params)
-    except ValueError as error:
-        if isinstance(error, ShapeError | np.linalg.LinAlgError):
+    except (ValueError, TypeError) as error:
+        if apart := mixed(values):
+            raise TypeError(f"{op.name}: {apart}.") from error
+        if not isinstance(error, ValueError) or isinstance(error, ShapeError | LinAlgError):
             raise
         shapes = [np.shape(v) for v in values]
         why = op.explain(*shapes) if op.explain else f"do not fit: {error}"

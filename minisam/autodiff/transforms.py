@@ -103,7 +103,7 @@ class Recording:
         if self.keep:
             return self.output
         value = value_of(self.output)
-        return np.array(value) if _is_shared(value, None, []) else value
+        return value.copy(order="K") if _is_shared(value, None, []) else value
 
     def pull(self, ct: Array) -> list[Array]:
         """Return the cotangent of each variable."""
@@ -115,7 +115,7 @@ class Recording:
             if g is None:
                 g = np.zeros_like(x.value)
             elif type(g) is not Tensor and _is_shared(g, ct, [*results, x.value]):
-                g = np.array(g, copy=True)
+                g = g.copy(order="K")
             results.append(g)
         return results
 
@@ -127,16 +127,16 @@ class Recording:
         numbered = {x.number: t for x, t in zip(self.variables, tangents, strict=True)}
         out = push(self.nodes, numbered, keep)
         if type(out) is not Tensor and _is_shared(out, None, tangents):
-            out = np.array(out, copy=True)
+            out = out.copy(order="K")
         return out
 
 
 def _is_shared(g: Array, ct: Array, others: list[Array]) -> bool:
     """Whether an array handed to the user could be the memory of another one."""
-    if g is ct or any(g is other for other in others):
-        return True
     if isinstance(g, np.generic):
         return False
+    if g is ct or any(g is other for other in others):
+        return True
     return g.base is not None or not getattr(g.flags, "writeable", True)
 
 

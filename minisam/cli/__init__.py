@@ -54,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _call(args: Namespace) -> int:
     """Run the command; what the library refuses becomes a message and an exit code."""
+    from minisam.arrays import DeviceError
     from minisam.data import DamagedFileError
     from minisam.sam.perturbation import NonFiniteError
     from minisam.training import CheckpointError, DivergedError
@@ -70,6 +71,7 @@ def _call(args: Namespace) -> int:
         OSError,
         ImportError,
         DamagedFileError,
+        DeviceError,
         DivergedError,
         NonFiniteError,
         FloatingPointError,

@@ -208,6 +208,7 @@ def _train_arguments(train: _Parser) -> None:
     train.add("--epochs", 30, "passes through the training examples", metavar="N")
     _optimizer_arguments(train)
     train.add("--seed", 0, "of the examples kept, the parameters and the batches", _seed, "N")
+    train.add("--device", "cpu", "where to train: cpu, or cuda, a GPU, with CuPy", metavar="NAME")
     train.add("--out", None, OUT, str, "DIR")
     switch = argparse.BooleanOptionalAction
     train.add_argument("--compare", action=switch, default=True, help="train ERM as well")

@@ -5,14 +5,14 @@ import math
 import sys
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from minisam import sam
-from minisam.arrays import Array
+from minisam.arrays import Array, moved, to_numpy
 from minisam.cli import methods, preparing
 from minisam.cli.arguments import Refused
 from minisam.data import Dataset
@@ -103,6 +103,7 @@ class _Job:
 def _job(args: Namespace) -> _Job:
     """Make all that a bad argument can refuse, before anything is trained or written."""
     sam.SAM(args.rho, args.p)  # all are measured in this ball, and it must be one
+    moved((), args.device)  # it must be there
     method = methods.method(args)
     optimizer = preparing.optimizer(args)
     examples = preparing.examples(args, args.seed)
@@ -156,7 +157,7 @@ def _fit(job: _Job, name: str, method: Method, epochs: int, file: str) -> Run:
     done = load_checkpoint(path).meta["epoch"] if args.resume and path.exists() else 0
     run = train(
         job.model,
-        job.data,
+        job.data.to_device(args.device),
         method,
         job.optimizer,
         epochs=epochs,
@@ -173,7 +174,8 @@ def _fit(job: _Job, name: str, method: Method, epochs: int, file: str) -> Run:
         spent = f"{run.evaluations:,.0f} gradients, {run.seconds:.2f} s"
         accuracy = f"test accuracy {run.history[-1]['test_accuracy']:.2%}"
         print(f"{name}: {epochs} epochs{before}, {spent}, {accuracy}", file=sys.stderr)
-    return run
+    # Sharpness is measured on the host.
+    return replace(run, w=to_numpy(run.w), statistics=to_numpy(run.statistics))
 
 
 def _results(job: _Job, runs: Mapping[str, Run]) -> list[dict[str, Any]]:

@@ -13,6 +13,7 @@ def batches(
     rng: np.random.Generator | int | Sequence[int],
     *,
     drop_last: bool = False,
+    like: Array | None = None,
 ) -> list[Array]:
     """Return the index batches of one epoch.
 
@@ -30,10 +31,12 @@ def batches(
         A generator, which is advanced, or a seed for a new one.
     drop_last : bool
         Leave the shorter last batch out; full batches are always kept.
+    like : array, optional
+        Of these examples: the permutation, drawn on the host, is brought to where they are.
 
     Returns
     -------
-    list of numpy.ndarray
+    list of array
         Arrays of int64 with shape (batch_size,), the last one perhaps shorter. They are views of
         one permutation.
 
@@ -63,6 +66,8 @@ def batches(
         )
     if rng is None:
         raise TypeError("rng is None; give a numpy.random.Generator or a seed.")
-    order = np.random.default_rng(rng).permutation(n)
+    order: Array = np.random.default_rng(rng).permutation(n)
+    if like is not None:
+        order = np.asarray(order, like=like)
     stop = n - n % batch_size if drop_last else n
     return [order[start : start + batch_size] for start in range(0, stop, batch_size)]

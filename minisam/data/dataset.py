@@ -1,10 +1,10 @@
 """What a data set is: four arrays that are known to fit together."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, device_of, moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,10 +17,10 @@ class Dataset:
     ----------
     name : str
         What it is called.
-    x_train, x_test : numpy.ndarray
+    x_train, x_test : array
         Examples, float32 or float64 (one of them for both) of shape (n, …): images are
         (n, channels, height, width), tables (n, features). All values are finite.
-    y_train, y_test : numpy.ndarray
+    y_train, y_test : array
         Labels 0 … ``classes`` − 1, int64 of shape (n,).
     classes : int
         Number of classes, at least 2. Not every class needs to occur.
@@ -70,6 +70,29 @@ class Dataset:
             )
         _check_labels(f"y_train of {self.name!r}", self.y_train, len(self.x_train), self.classes)
         _check_labels(f"y_test of {self.name!r}", self.y_test, len(self.x_test), self.classes)
+
+    @property
+    def device(self) -> str:
+        """Where the examples are: ``"cpu"``, or ``"cuda"`` and so on."""
+        return device_of(self.x_train)
+
+    def to_device(self, device: str) -> "Dataset":
+        """Bring all examples to a device, where they are then trained on.
+
+        Parameters
+        ----------
+        device : str
+            As for `minisam.to_device`.
+
+        Returns
+        -------
+        Dataset
+            The same examples there.
+        """
+        if device == self.device:
+            return self
+        names = ("x_train", "y_train", "x_test", "y_test")
+        return replace(self, **{name: moved(getattr(self, name), device) for name in names})
 
     def __repr__(self) -> str:
         return (

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike
 
-from minisam.arrays import Array
+from minisam.arrays import Array, moved
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.parts import split
 from minisam.autodiff.tensor import value_of
@@ -112,6 +112,7 @@ class Layer:
         self,
         seed: int | Sequence[int] | np.random.Generator,
         dtype: DTypeLike = "float32",
+        device: str = "cpu",
     ) -> Array:
         """Draw initial parameters.
 
@@ -121,10 +122,13 @@ class Layer:
             Source of randomness.
         dtype : dtype
             A floating dtype; it decides the dtype of everything computed from ``w``.
+        device : str
+            Where to: ``"cuda"`` is the first GPU. The numbers are drawn on the host, and so are
+            the same everywhere.
 
         Returns
         -------
-        numpy.ndarray, (d,)
+        array, (d,)
             Weights normal with the layer's scheme (He or Glorot), biases 0, scales 1.
 
         Examples
@@ -142,7 +146,7 @@ class Layer:
                 part += p.std * rng.standard_normal(part.size)
         if np.dtype(dtype).kind != "f":
             raise TypeError(f"init: dtype {dtype}; parameters are floats: 'float32' or 'float64'.")
-        return w.astype(dtype)
+        return moved(w.astype(dtype), device)
 
     def __call__(
         self,

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, on_host
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.primitive import primitive
 from minisam.autodiff.tensor import value_of
@@ -10,8 +10,16 @@ from minisam.autodiff.tensor import value_of
 
 def _cross_entropy(z: Array, labels: Array) -> Array:
     shifted = z - z.real.max(axis=1, keepdims=True)
-    rows = np.arange(len(labels))
-    return np.log(np.exp(shifted).sum(axis=1)) - shifted[rows, labels]
+    y = np.log(np.exp(shifted).sum(axis=1)) - _own(shifted, labels)
+    if on_host(z):
+        return y
+    # There, an index that is out of range wraps around, and to raise one would have to wait.
+    return np.where(labels < z.shape[1], y, np.nan)
+
+
+def _own(z: Array, labels: Array) -> Array:
+    """Read each row's entry at its label."""
+    return z[np.arange(len(labels), like=labels), labels]
 
 
 def _slope(y: Array, z: Array, labels: Array) -> Array:
@@ -20,9 +28,8 @@ def _slope(y: Array, z: Array, labels: Array) -> Array:
     From ℓ = log Σ exp(z - z_label) the softmax is exp((z - z_label) - ℓ): no other reduction is
     needed, and what all logits have in common cancels first.
     """
-    own = z[np.arange(len(labels)), labels]
-    onehot = labels[:, None] == np.arange(z.shape[1], dtype=labels.dtype)
-    return np.exp((z - own[:, None]) - y[:, None]) - onehot
+    onehot = labels[:, None] == np.arange(z.shape[1], dtype=labels.dtype, like=labels)
+    return np.exp((z - _own(z, labels)[:, None]) - y[:, None]) - onehot
 
 
 cross_entropy_op = primitive(
@@ -60,7 +67,8 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
     TypeError
         The labels are not integers.
     ValueError
-        A label is out of range.
+        A label is out of range. On a device nothing can be raised without waiting: the example's
+        loss is NaN there.
 
     Examples
     --------
@@ -70,7 +78,7 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
     """
     labels = value_of(labels)
     if not hasattr(labels, "dtype"):
-        labels = np.asarray(labels)
+        labels = np.asarray(labels, like=value_of(logits))
     shape = logits.shape
     if len(shape) != 2 or labels.shape != shape[:1]:
         raise ShapeError(

@@ -10,7 +10,7 @@ so the transposes of each are the other two, and derivatives of every order need
 Arrays are NCHW by their shape. In memory the kernels work channels last (NHWC), where the pixels
 under one row of a kernel are side by side, and they return such arrays: seen as NCHW, transposed
 in memory. Elementwise functions keep that order, so a network pays for its first layer's
-conversion and no other.
+conversion and no other. That is for processors; on a device it is done by `minisam.ops.im2col`.
 """
 
 import math
@@ -18,10 +18,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from minisam.arrays import Array, Random
+from minisam.arrays import Array, Random, on_host, strided
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.primitive import Domain, Params, Primitive, bilinear
-from minisam.ops import winograd
+from minisam.ops import im2col, winograd
 from minisam.ops.pooling import Ints, Window, fit
 from minisam.threads import in_parts
 
@@ -65,9 +65,7 @@ def _patches(x: Array, window: Window, groups: int) -> Array:
     (kh, kw), (sh, sw) = window.size, window.stride
     # Not x.strides: those of an axis of length 1 are arbitrary, also in a contiguous array.
     steps = (n * h * w * c, h * w * c, sh * w * c, sw * c, w * c, 1)
-    return np.lib.stride_tricks.as_strided(
-        x, (g, n, *window.steps, kh, kw * c), tuple(x.itemsize * s for s in steps), writeable=False
-    )
+    return strided(x, (g, n, *window.steps, kh, kw * c), steps)
 
 
 def _blocks(patches: Array) -> Iterator[tuple[slice, slice, Array]]:
@@ -97,6 +95,8 @@ def _blocks(patches: Array) -> Iterator[tuple[slice, slice, Array]]:
 
 
 def _conv(x: Array, k: Array, window: Window, groups: int) -> Array:
+    if not on_host(x):
+        return im2col.conv(x, k, window, groups)
     fast = winograd.suits(window, groups, x, k, len(k))
     shape, dtype = (len(x), *window.steps, len(k)), np.result_type(x.dtype, k.dtype)
     y = np.empty_like(x, shape=shape, dtype=dtype, order="C")
@@ -119,6 +119,8 @@ def _conv_by_patches(x: Array, k: Array, window: Window, groups: int, y: Array) 
 
 
 def _conv_kernel(x: Array, g: Array, window: Window, groups: int) -> Array:
+    if not on_host(x):
+        return im2col.conv_kernel(x, g, window, groups)
     fast = winograd.suits(window, groups, x, g, g.shape[1])
 
     def some(part: slice) -> Array:
@@ -143,7 +145,8 @@ def _conv_kernel_by_patches(x: Array, g: Array, window: Window, groups: int) -> 
 def _conv_input(g: Array, k: Array, window: Window, groups: int) -> Array:
     (kh, kw), (ph, pw) = window.size, window.padding
     if window.stride != (1, 1) or ph >= kh or pw >= kw:
-        return _conv_input_by_taps(g, k, window, groups)
+        by_taps = _conv_input_by_taps if on_host(g) else im2col.conv_input
+        return by_taps(g, k, window, groups)
     # Again a convolution, with the kernel turned by 180° and its channels exchanged: 0.9 to 1 times
     # the time of shifted products from 32 channels on (up to 2 for the 1 to 3 of a first layer).
     out, c = len(k) // groups, k.shape[1]

@@ -22,8 +22,8 @@ def _cofactors(a: Array) -> Array:
     being determinants they can be differentiated by the same rule, to every order.
     """
     n = a.shape[-1]
-    others = np.array([[j for j in range(n) if j != i] for i in range(n)], dtype=int)
-    others = others.reshape(n, max(n - 1, 0))
+    rows = [[j for j in range(n) if j != i] for i in range(n)]
+    others = np.array(rows, dtype=int, like=value_of(a)).reshape((n, max(n - 1, 0)))
     minors = det_op(a[..., others[:, None, :, None], others[None, :, None, :]])
     i = np.arange(n, dtype=a.dtype, like=value_of(a))
     return minors * (1 - 2 * ((i[:, None] + i) % 2))

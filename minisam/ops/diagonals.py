@@ -33,10 +33,10 @@ triu_op = linear(
 )
 
 
-def _diagonal_places(n: int, m: int, offset: int) -> tuple[Array, Array]:
-    """Rows and columns of a diagonal of an n × m matrix."""
+def _diagonal_places(n: int, m: int, offset: int, like: Array) -> tuple[Array, Array]:
+    """Rows and columns of a diagonal of an n × m matrix, where ``like`` is."""
     length = max(0, min(n + min(offset, 0), m - max(offset, 0)))
-    i = np.arange(length)
+    i = np.arange(length, like=value_of(like))
     return i + max(-offset, 0), i + max(offset, 0)
 
 
@@ -72,7 +72,7 @@ def diagonal(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array
         )
     x = shapes.transpose(x, [a for a in range(n) if a not in last] + last)
     rows, columns = np.shape(x)[-2:]
-    return getitem(x, (..., *_diagonal_places(rows, columns, offset)))
+    return getitem(x, (..., *_diagonal_places(rows, columns, offset, x)))
 
 
 def trace(x: Array, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
@@ -118,7 +118,7 @@ def diag(x: Array, k: int = 0) -> Array:
         )
     size = len(x) + abs(k)
     like = np.zeros_like(value_of(x), shape=(size, size))
-    return assemble(x, indices=(_diagonal_places(size, size, k),), like=like)
+    return assemble(x, indices=(_diagonal_places(size, size, k, x),), like=like)
 
 
 def tril(x: Array, k: int = 0) -> Array:

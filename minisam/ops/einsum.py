@@ -59,7 +59,8 @@ def _pull(i: int, ct: Array, y: Array, *operands: Array, subscripts: str) -> Arr
         if label in axes:
             axis = next(spare)
             terms.append(label + axis)
-            factors.append(np.eye(n, dtype=x.dtype, like=x))
+            places = np.arange(n, like=x)  # CuPy takes no like= for np.eye
+            factors.append((places[:, None] == places).astype(x.dtype))
         elif label not in (named if n == 1 else wide):
             terms.append(label)
             factors.append(np.ones_like(x, shape=(n,)))

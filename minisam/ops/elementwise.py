@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, on_host
 from minisam.autodiff.primitive import Primitive, bilinear, elementwise, jointly_linear
 from minisam.autodiff.sums import by_channel
 from minisam.autodiff.tensor import Tensor, value_of
@@ -40,7 +40,8 @@ reciprocal = elementwise("reciprocal", np.reciprocal, lambda y, x: -y * y, domai
 def _falling(x: Array, n: Array) -> Array:
     """n·xⁿ⁻¹, with 0·x⁻¹ = 0 also at x = 0."""
     nowhere = (value_of(n) == 0) & (value_of(x) == 0)
-    return n * x ** (n - 1 if not np.any(nowhere) else np.where(nowhere, 0, n - 1))
+    rare = not on_host(nowhere) or np.any(nowhere)
+    return n * x ** (np.where(nowhere, 0, n - 1) if rare else n - 1)
 
 
 def _log_where_positive(x: Array) -> Array:
@@ -274,7 +275,7 @@ where_op = jointly_linear(
 
 def _masked(ct: Array, mask: Array) -> Array:
     """Give ct where the mask holds and 0 elsewhere; not ct * mask, which makes NaN of inf * 0."""
-    return where_op(ct, np.zeros((), value_of(ct).dtype), condition=mask)
+    return where_op(ct, np.zeros_like(value_of(ct), shape=()), condition=mask)
 
 
 def where(condition: Array, a: Array, b: Array) -> Array:

@@ -296,7 +296,7 @@ def pad(x: Array, pad_width: Any, mode: str = "constant", constant_values: float
     width = tuple((int(a), int(b)) for a, b in np.broadcast_to(pad_width, (np.ndim(x), 2)))
     out = pad_op(x, width=width)
     if constant_values:
-        border = np.ones(np.shape(x), dtype=bool)
+        border = np.ones_like(value_of(x), dtype=bool)
         out = np.where(np.pad(border, width), out, constant_values)
     return out
 

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, strided
 from minisam.ops.pooling import Window
 
 BLOCK = 2**19
@@ -105,12 +105,7 @@ def _pixels(x: Array, window: Window) -> Array:
     framed[:, ph : ph + h, pw : pw + w] = x.transpose(0, 2, 3, 1)
     line, pixel = width * c, c
     steps = (line, pixel, height * line, 4 * line, 4 * pixel, 1)
-    return np.lib.stride_tricks.as_strided(
-        framed,
-        (6, 6, n, lines, columns, c),
-        tuple(framed.itemsize * s for s in steps),
-        writeable=False,
-    )
+    return strided(framed, (6, 6, n, lines, columns, c), steps)
 
 
 def _outputs(g: Array) -> Array:

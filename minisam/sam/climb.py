@@ -172,8 +172,8 @@ class Unnormalised:
             if self.by_full:
                 full = batch.full_grad(w)
                 # ‖∇L‖ = Σ ∇L ⊙ ∇L/‖∇L‖; where it is 0 there is no direction, and ε is 0.
-                length = float((full * Ball("", 1.0).epsilon(full, w)).sum())
-                e = e * (1 / length) if length else np.zeros_like(e)
+                length = (full * Ball("", 1.0).epsilon(full, w)).sum()
+                e = e / np.where(length == 0, np.inf, length)
             return batch.grad(w + e)
 
         return Start(value, g, finish, {})

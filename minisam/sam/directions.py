@@ -141,12 +141,10 @@ def rejection(a: Array, b: Array) -> Array:
     array([0.])
     """
     unit = epsilon_hat(b, 1.0)
-    if not unit.any():
-        return np.zeros_like(a)
     rest = a - (a * unit).sum() * unit
     # The direction of rounding errors is no direction, however long it is made.
-    largest = abs(a).max()
-    return rest if abs(rest).max() > 16 * np.finfo(a.dtype).eps * largest else np.zeros_like(a)
+    above = abs(rest).max() > 16 * float(np.finfo(a.dtype).eps) * abs(a).max()
+    return np.where(above & unit.any(), rest, 0)
 
 
 def check_finite(owner: str, name: str, value: float) -> None:

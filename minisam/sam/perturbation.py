@@ -5,9 +5,10 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, on_host
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.tensor import value_of
+from minisam.ops.elementwise import at_least
 
 Groups: TypeAlias = Sequence[slice]
 """Slices of the parameter vector that are perturbed each with a norm of its own."""
@@ -95,7 +96,8 @@ def epsilon_hat(
     ValueError
         p < 1, ρ < 0 or not finite, or a metric with a negative or non-finite entry.
     NonFiniteError
-        g has a NaN or an infinity; a ValueError, too.
+        g has a NaN or an infinity; a ValueError, too. On a device nothing is raised, because that
+        would wait for it: ε̂ is NaN there, and a metric is not looked at.
     TypeError
         g is not of real floats of 32 bits or more, or the metric of another dtype.
     ShapeError
@@ -123,21 +125,22 @@ def _solve(g: Array, metric: Array | None, rho: float, p: float, q: float) -> Ar
         unit, length = _unit(metric)
         return length * (unit * _solve(unit * _unit(g)[0], None, rho, p, q))
     top = _largest(g)
-    if top == 0:
-        return np.zeros_like(value_of(g))
-    if p == 1:
+    if p in (1, np.inf):
+        reach = np.sign(value_of(g)) * (rho + 0 * top)  # NaN if the gradient is not finite
+        if p == np.inf:
+            return reach
         ties = abs(value_of(g)) == top
-        return np.sign(value_of(g)) * ties * (rho / int(ties.sum()))
-    if p == np.inf:
-        return np.sign(value_of(g)) * rho
-    scaled = g / top
+        return reach * ties / np.maximum(ties.sum(dtype=g.dtype), 1)
+    # Nothing is asked of a device: for g = 0 all that follows is 0, and so is its derivative.
+    scaled = g / _unless_zero(top, np.inf)
+    # Else one |a| is 1, and what would be a division by 0 changes nothing.
     if p == 2:
         flat = scaled.reshape(-1)  # a dot product: no vector of squares is written
-        return scaled * (rho / np.sqrt(flat @ flat))
+        return scaled * (rho / np.sqrt(at_least(flat @ flat, 1)))
     signs = np.sign(value_of(scaled))
     # 0^(q-1) has infinite slope for q < 2: these entries stay 0, and 1^(q-1) takes their place.
     a = np.where(signs == 0, 1, np.abs(scaled))
-    total = (a**q * (signs != 0)).sum()
+    total = at_least((a**q * (signs != 0)).sum(), 1)
     return signs * (rho * a ** (q - 1) / total ** (1 / p))
 
 
@@ -175,12 +178,15 @@ def _floats(g: Array) -> Array:
 
 
 def _largest(g: Array) -> Array:
-    """Return max |g|, refusing gradients that are not finite; 0 if there are no entries."""
+    """Return max |g|, refusing gradients that are not finite; 0 if there are no entries.
+
+    On a device nothing is refused, for that would wait for it: what is not finite makes ε̂ NaN.
+    """
     g = value_of(g)
     if g.size == 0:
-        return np.zeros((), dtype=g.dtype)
+        return np.zeros_like(g, shape=())
     top = np.maximum(g.max(), -g.min())
-    if not np.isfinite(top):
+    if on_host(top) and not np.isfinite(top):
         bad = int(g.size - np.isfinite(g).sum())
         raise NonFiniteError(
             f"the gradient has {bad} of {g.size} entries NaN or infinite; ε̂ is not defined. Lower "
@@ -191,14 +197,19 @@ def _largest(g: Array) -> Array:
 
 def _unit(x: Array) -> tuple[Array, Array]:
     """Divide by max |x|, so that no product of two such vectors overflows, nor vanishes whole."""
-    top = _largest(x) or 1
+    top = _unless_zero(_largest(x), 1)
     return x / top, top
+
+
+def _unless_zero(x: Array, otherwise: float) -> Array:
+    """Give a number, or another one if it is 0; on a device without looking at it."""
+    return x or otherwise if on_host(x) else np.where(x == 0, otherwise, x)
 
 
 def _checked_metric(metric: Array, g: Array) -> Array:
     metric = value_of(metric)
     if not hasattr(metric, "dtype"):
-        metric = np.asarray(metric, dtype=g.dtype)
+        metric = np.asarray(metric, dtype=g.dtype, like=value_of(g))
     if metric.shape != g.shape:
         raise ShapeError(
             f"the metric has shape {metric.shape}, the gradient {g.shape}; they must be equal."
@@ -208,7 +219,7 @@ def _checked_metric(metric: Array, g: Array) -> Array:
             f"the metric has dtype {metric.dtype}, the gradient {g.dtype}. Cast it: "
             f"metric.astype('{g.dtype}')."
         )
-    if metric.size and not (metric.min() >= 0 and metric.max() < np.inf):
+    if metric.size and on_host(metric) and not (metric.min() >= 0 and metric.max() < np.inf):
         raise ValueError(
             f"the metric has entries from {metric.min()} to {metric.max()}; they are lengths: "
             "finite, and not negative."
@@ -294,18 +305,19 @@ def _push(g: Array, v: Array, metric: Array | None, rho: float, p: float, q: flo
     if metric is not None:
         unit, length = _unit(metric)
         return length * (unit * _push(unit * g, unit * v, None, rho, p, q) / top)
-    if q in (1.0, np.inf) or not value_of(g).any():
+    if q in (1.0, np.inf) or g.size == 0:
         return np.zeros_like(v)
     a, u = np.abs(g), _solve(g, None, 1.0, p, q)
-    total = (a**q).sum()
+    total = at_least((a**q).sum(), 1)  # less only where g is 0
     shared = total ** (1 - 2 / q)
     with np.errstate(divide="ignore", over="ignore"):
         steep = (value_of(a) == 0) | np.isinf(value_of(a) ** (q - 2) / value_of(shared))
     diagonal = np.where(steep, 1.0 if q == 2 else 0.0, np.where(steep, 1, a) ** (q - 2) / shared)
-    size = np.abs(value_of(v)).max() or 1
+    size = _unless_zero(np.abs(value_of(v)).max(), 1)
     v = v / size
     slope = (rho * (q - 1) / total ** (1 / q)) * (diagonal * v - u * (u * v).sum())
-    return slope * size / top  # last: its inverse alone can overflow
+    # At last: the inverse of top alone can overflow.
+    return np.where(value_of(g).any(), slope * size / top, 0)
 
 
 def asam_metric(w: Array, eta: float = 0.01) -> Array:

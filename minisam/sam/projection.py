@@ -44,14 +44,14 @@ def project(e: Array, rho: float, p: float = 2) -> Array:
     if p == np.inf:
         return np.clip(e, -rho, rho)
     if p == 2:
-        return e if np.sqrt((e * e).sum()) <= rho else epsilon_hat(e, rho)
+        return np.where(np.sqrt((e * e).sum()) <= rho, e, epsilon_hat(e, rho))
     size = np.abs(e)
-    if size.sum() <= rho:
-        return e
     falling = np.sort(size)[::-1]
     cut = (np.cumsum(falling, dtype="float64") - rho) / np.arange(1, e.size + 1, like=e)
     # Taking cut[j] from the j + 1 largest leaves a sum of ρ; the right j is the last one at which
     # all of them stay positive.
-    j = max(int((falling > cut).sum()), 1) - 1
-    left = np.maximum(size - float(cut[j]), 0)
-    return np.sign(e) * left * (rho / (float(left.sum()) or 1.0))  # what rounding took off, too
+    j = np.maximum((falling > cut).sum(), 1) - 1
+    left = np.maximum(size - cut[j].astype(e.dtype), 0)
+    length = left.sum()
+    outside = np.sign(e) * left * (rho / np.where(length == 0, 1, length))  # and what rounding took
+    return np.where(size.sum() <= rho, e, outside)

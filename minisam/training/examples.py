@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, to_numpy
 from minisam.data.dataset import Dataset
 from minisam.nn.layer import Layer
 
@@ -66,4 +66,5 @@ class _MasksOf(np.random.Generator):
         self._size, self._rows = size, rows
 
     def random(self, size: Any = None, *args: Any, **kwargs: Any) -> Any:
-        return super().random((self._size, *size[1:]), *args, **kwargs)[self._rows]
+        rows = self._rows if isinstance(self._rows, slice) else to_numpy(self._rows)
+        return super().random((self._size, *size[1:]), *args, **kwargs)[rows]

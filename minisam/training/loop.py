@@ -7,6 +7,7 @@ one seed see the same batches, and a run that was interrupted ends with the same
 was not.
 """
 
+import math
 import os
 import re
 import time
@@ -18,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from minisam.arrays import Array
+from minisam.arrays import Array, on_host, to_numpy
 from minisam.autodiff.errors import ShapeError
 from minisam.data.batching import batches
 from minisam.data.dataset import Dataset
@@ -139,7 +140,8 @@ def train(
     model : Layer
         Gives logits.
     data : Dataset
-        Training and test examples; their dtype is the parameters'.
+        Training and test examples; their dtype is the parameters', and so is their device:
+        ``data.to_device("cuda")`` trains on the GPU.
     method : Method
         How a batch becomes a gradient: `minisam.sam.ERM`, `minisam.sam.SAM`, and the others.
     optimizer : SGD or Adam
@@ -176,7 +178,7 @@ def train(
     ------
     DivergedError
         The loss or the gradient is not finite; names the step, the method and the last good
-        checkpoint.
+        checkpoint. On a device it is found at the end of the epoch.
     CheckpointError
         The checkpoint is damaged, or of a run with other settings.
     ValueError
@@ -211,9 +213,9 @@ def train(
     }
     saved = None if checkpoint is None else Path(checkpoint)
     if saved is not None and resume and saved.exists():
-        state = resumed(files.load(saved), settings, saved)
+        state = resumed(files.load(saved), settings, saved, data.x_train)
     else:
-        w = model.init((seed, PARAMETERS), data.x_train.dtype)
+        w = model.init((seed, PARAMETERS), data.x_train.dtype, data.device)
         state = State(w, optimizer.init(w), method.init(w))
 
     def ended() -> bool:
@@ -223,18 +225,22 @@ def train(
     with _threads_for(data):
         for epoch in with_progress(todo, epochs, method.name, progress):
             began = time.perf_counter()
-            order = batches(len(data.x_train), batch_size, (seed, ORDER, epoch))
+            order = batches(len(data.x_train), batch_size, (seed, ORDER, epoch), like=data.x_train)
             total = epochs * len(order)
             start = epoch * len(order)
-            mean_loss = 0.0
+            losses: list[Array] = []
             try:
                 for t, rows in enumerate(order, start):
                     examples = Examples(model, loss, data, (seed, MASKS, t), rows)
                     draw = (seed, DRAWS, t)
-                    mean_loss += _step(state, examples, method, optimizer, t, total, draw) * len(
-                        rows
-                    )
-                mean_loss /= len(data.x_train)
+                    losses.append(_step(state, examples, method, optimizer, t, total, draw))
+                    if on_host(state.w):
+                        _check_finite(state, losses[-1:])
+                each = to_numpy(np.stack(losses)).tolist()
+                t = start + _first_bad(each)
+                _check_finite(state, losses)
+                weighted = zip(each, order, strict=True)
+                mean_loss = sum(value * len(rows) for value, rows in weighted) / len(data.x_train)
                 _finish_epoch(state, model, data, loss, mean_loss, len(order), began)
             except (NonFiniteError, DivergedError) as error:
                 raise DivergedError(_diverged(method, t, epoch, saved, state.epoch)) from error
@@ -249,7 +255,7 @@ def train(
 
 def _threads_for(data: Dataset) -> AbstractContextManager[Any]:
     """Split convolutions over threads; dense layers alone are left to the threads of BLAS."""
-    if data.x_train.ndim < 4 or find_spec("threadpoolctl") is None:
+    if data.device != "cpu" or data.x_train.ndim < 4 or find_spec("threadpoolctl") is None:
         return nullcontext()
     return threads()
 
@@ -273,23 +279,35 @@ def _step(
     t: int,
     total: int,
     draw: tuple[int, int, int],
-) -> float:
+) -> Array:
     """Take one step; return the batch's mean loss before it."""
-    with np.errstate(all="ignore"):  # what is not finite is found below, and named
+    with np.errstate(all="ignore"):  # what is not finite is found afterwards, and named
         full = examples.full(EVALUATION_BATCH)
         found = method.gradient(examples, state.w, state.method, t, total, draw, full)
         lr = optimizer.lr_at(t, total)
         w, memory = optimizer.step(state.w, found.g, state.optimizer, lr)
-    # Not finite in the gradient is not finite in what the optimizer makes of it; and so nothing
-    # that is not finite gets into a checkpoint.
-    kept = (found.loss, w, *memory.values(), *found.state.values())
-    if not all(np.isfinite(a).all() for a in kept):
-        raise DivergedError(f"loss {float(found.loss)}")
     state.w, state.optimizer, state.method = w, memory, found.state
     state.evaluations += found.evaluations
     for name, value in found.record.items():
         state.steps.setdefault(name, []).append(value)
-    return float(found.loss)
+    return found.loss
+
+
+def _check_finite(state: State, losses: list[Array]) -> None:
+    """Refuse what is not finite: on the host after each step, on a device, which waits, once.
+
+    Not finite in the gradient is not finite in what the optimizer makes of it; and so nothing that
+    is not finite gets into a checkpoint.
+    """
+    kept = (*losses, state.w, *state.optimizer.values(), *state.method.values())
+    if not all(np.isfinite(a).all() for a in kept):
+        raise DivergedError(f"loss {float(losses[-1])}")
+
+
+def _first_bad(losses: list[float]) -> int:
+    """Find the first loss that is not finite; the last one if all are."""
+    bad = [i for i, value in enumerate(losses) if not math.isfinite(value)]
+    return bad[0] if bad else len(losses) - 1
 
 
 def _finish_epoch(
@@ -341,7 +359,8 @@ def described(model: Layer, data: Dataset, optimizer: SGD | Adam) -> dict[str, s
     """
     return {
         "model": text_of(model),
-        "data": f"{data.name}: {data.x_train.shape} {data.x_train.dtype}, {len(data.x_test)} test",
+        "data": f"{data.name}: {data.x_train.shape} {data.x_train.dtype}, {len(data.x_test)} test"
+        + (f", on {data.device}" if data.device != "cpu" else ""),
         "fingerprint": fingerprint(data),
         "optimizer": text_of(optimizer),
     }

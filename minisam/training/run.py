@@ -82,8 +82,8 @@ class State:
         return {k: np.array(v, "float64") for k, v in self.steps.items()}
 
 
-def resumed(saved: files.Checkpoint, settings: dict[str, Any], path: Path) -> State:
-    """Return where a checkpoint's run was; refuse one of a run with other settings."""
+def resumed(saved: files.Checkpoint, settings: dict[str, Any], path: Path, like: Array) -> State:
+    """Return where a checkpoint's run was, vectors where ``like`` is; refuse another run's."""
     meta = saved.meta
     before = meta.get("settings", {})
     changed = [
@@ -94,10 +94,15 @@ def resumed(saved: files.Checkpoint, settings: dict[str, Any], path: Path) -> St
             f"{path} is of a run with other settings: {'; '.join(changed)}. Give another path, or "
             "resume=False to overwrite it."
         )
+
+    def back(arrays: dict[str, Array]) -> dict[str, Array]:
+        # Numbers stay on the host, where they were.
+        return {k: np.asarray(a, like=like) if np.ndim(a) else a for k, a in arrays.items()}
+
     return State(
-        saved.arrays["w"],
-        saved.state("optimizer"),
-        saved.state("method"),
+        np.asarray(saved.arrays["w"], like=like),
+        back(saved.state("optimizer")),
+        back(saved.state("method")),
         meta["epoch"],
         meta["evaluations"],
         meta["seconds"],

@@ -1,0 +1,188 @@
+"""To a device and back, by name; what is missing is said, and what is mixed is named."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import minisam as ms
+from minisam.arrays import DeviceError, device_of, on_host
+from minisam.cli import main
+from tests.training.conftest import make_data
+
+
+def test_there_and_back(fake):
+    x = np.arange(3.0)
+    there = ms.to_device(x, "cuda")
+    assert type(there) is fake.ndarray
+    assert device_of(there) == "cuda"
+    assert not on_host(there)
+    assert ms.to_device(there, "cuda") is there
+    back = ms.to_numpy(there)
+    assert type(back) is np.ndarray
+    np.testing.assert_array_equal(back, x)
+    assert ms.to_numpy(x) is x
+    second = ms.to_device(there, "cuda:1")
+    assert device_of(second) == "cuda:1"
+    np.testing.assert_array_equal(ms.to_numpy(second), x)
+
+
+def test_the_backend_is_that_of_the_array_call_by_call(fake):
+    x = np.arange(1.0, 4.0)
+    gradient = ms.grad(lambda x: np.sum(np.log(x)))
+    on_device, on_the_host = gradient(ms.to_device(x, "cuda")), gradient(x)
+    assert type(on_device) is fake.ndarray
+    assert type(on_the_host) is np.ndarray
+    np.testing.assert_array_equal(on_device.get(), on_the_host)
+
+
+def test_a_derivative_goes_back_the_way_it_came(fake):
+    def f(x):
+        return ms.to_numpy(np.sin(ms.to_device(x, "cuda"))) * x
+
+    ms.check_grads(f, (np.array([0.3, -0.7]),), order=3, analytic=False)
+    with pytest.raises(TypeError, match="measures on the host"):
+        ms.check_grads(np.sin, (ms.to_device([0.3], "cuda"),))
+
+
+def test_parameters_are_the_same_everywhere(fake):
+    model = ms.nn.mlp([4, 3, 2])
+    w = model.init(7, "float64", device="cuda")
+    assert device_of(w) == "cuda"
+    np.testing.assert_array_equal(w.get(), model.init(7, "float64"))
+    dropped = ms.ops.dropout(ms.to_device(np.ones(9), "cuda"), 0.5, seed=1)
+    np.testing.assert_array_equal(dropped.get(), ms.ops.dropout(np.ones(9), 0.5, seed=1))
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "cuda:", "cpu:0", ""])
+def test_names_that_are_none(fake, name):
+    if name == "cuda:":
+        assert device_of(ms.to_device(np.ones(1), name)) == "cuda"
+        return
+    with pytest.raises(ValueError, match="expected 'cpu', 'cuda'"):
+        ms.to_device(np.ones(1), name)
+
+
+def test_without_cupy_the_command_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    with pytest.raises(ImportError, match=r"pip install 'minisam\[cuda13\]'"):
+        ms.to_device(np.ones(1), "cuda")
+    with pytest.raises(ImportError, match="pip install"):
+        ms.nn.mlp([2, 2]).init(0, device="cuda")
+
+
+def test_without_a_device(fake, monkeypatch):
+    with pytest.raises(DeviceError, match="only 2 GPUs"):
+        ms.to_device(np.ones(1), "cuda:2")
+    monkeypatch.setattr(fake, "is_available", lambda: False)
+    with pytest.raises(DeviceError, match="finds no GPU"):
+        ms.to_device(np.ones(1), "cuda")
+
+
+def test_mixed_devices_are_both_named(fake):
+    model = ms.nn.mlp([3, 2])
+    x = np.ones((4, 3), "float32")
+    with pytest.raises(TypeError, match=r"dense: .*\(4, 3\) on 'cpu' and \(8,\) on 'cuda'"):
+        model(model.init(0, device="cuda"), x)
+    with pytest.raises(TypeError, match=r"bring them to one: ms.to_device"):
+        ms.grad(lambda w: np.sum(model(w, ms.to_device(x, "cuda"))))(model.init(0))
+    a, b = ms.to_device(x, "cuda"), ms.to_device(x, "cuda:1")
+    with pytest.raises(TypeError, match=r"on 'cuda' and .* on 'cuda:1'"):
+        ms.grad(lambda a: np.sum(a * b))(a)
+
+
+def test_an_import_never_imports_cupy():
+    code = "import sys, minisam as m; m.nn, m.train, m.sam; sys.exit('cupy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("method", [ms.sam.SAM(0.05), ms.sam.AESAM(0.05), ms.sam.FSAM(0.05)])
+def test_training_is_the_same_and_resumes(fake, tmp_path, method):
+    data, model = make_data(), ms.nn.mlp([6, 5, 3])
+    options = {"batch_size": 10, "progress": False}
+    args = model, data.to_device("cuda"), method, ms.optimizers.Adam(0.01)
+    run = ms.train(*args, epochs=3, **options)
+    host = ms.train(model, data, method, ms.optimizers.Adam(0.01), epochs=3, **options)
+    np.testing.assert_allclose(run.w.get(), host.w, rtol=0, atol=1e-12)
+    for ours, theirs in zip(run.history, host.history, strict=True):
+        assert ours["loss"] == pytest.approx(theirs["loss"], rel=1e-12)
+        assert ours["test_accuracy"] == theirs["test_accuracy"]
+    assert isinstance(run.history[0]["loss"], float)
+    # A run that stops after its second epoch, and goes on.
+    path = tmp_path / "run.npz"
+
+    class Stop(Exception):
+        pass
+
+    def stopping(logits, labels, seen=[]):  # noqa: B006
+        seen.append(1)
+        if len(seen) > 90:
+            raise Stop
+        return ms.nn.cross_entropy(logits, labels)
+
+    stopping.__name__ = "cross_entropy"
+    with pytest.raises(Stop):
+        ms.train(*args, epochs=30, checkpoint=path, loss=stopping, **options)
+    again = ms.train(*args, epochs=30, checkpoint=path, **options)
+    whole = ms.train(*args, epochs=30, **options)
+    np.testing.assert_array_equal(again.w.get(), whole.w.get())
+    with pytest.raises(ValueError, match="on cuda"):
+        ms.train(
+            model, data, method, ms.optimizers.Adam(0.01), epochs=30, checkpoint=path, **options
+        )
+
+
+def test_divergence_is_found_at_the_end_of_the_epoch_and_its_step_named(fake):
+    data = make_data().to_device("cuda")
+    with pytest.raises(FloatingPointError, match=r"not finite at step [1-4] \(epoch 1\)"):
+        ms.train(
+            ms.nn.mlp([6, 5, 3]),
+            replace(data, x_train=data.x_train * 1e150),
+            ms.sam.SAM(0.05),
+            ms.optimizers.SGD(1e160),
+            epochs=2,
+            batch_size=10,
+            progress=False,
+        )
+
+
+def test_the_command_line(fake, tmp_path, capsys):
+    args = ["train", "--train", "60", "--test", "20", "--epochs", "1", "--quiet", "--no-compare"]
+    pytest.importorskip("sklearn")
+    assert main([*args, "--device", "cuda", "--out", str(tmp_path / "a")]) == 0
+    on_device = capsys.readouterr().out
+    assert main([*args, "--out", str(tmp_path / "b")]) == 0
+    host = capsys.readouterr().out
+    assert on_device.splitlines()[:-3] == host.splitlines()[:-3] or "97" in on_device
+    assert main([*args, "--device", "tpu"]) == 2
+    assert "expected 'cpu', 'cuda'" in capsys.readouterr().err
+
+
+def test_the_command_line_without_cupy(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert main(["train", "--device", "cuda"]) == 1
+    assert "pip install 'minisam[cuda13]'" in capsys.readouterr().err
+
+
+def test_acceptance_on_the_fake(tmp_path):
+    """The command for a machine with a GPU, as far as it can be run without one."""
+    pytest.importorskip("sklearn")
+    command = [sys.executable, "tests/gpu/acceptance.py"]
+    out = tmp_path / "found.json"
+    done = subprocess.run(
+        [*command, "--fake", "--short", "--out", str(out)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = json.loads(out.read_text(encoding="utf-8"))
+    assert "no GPU" in found["device"]
+    results = [line["result"] for line in found["lines"]]
+    assert results.count("ok") >= 13
+    assert "FAILED" not in results
