@@ -44,7 +44,7 @@ def on_host(x: Array) -> bool:
     >>> on_host(np.zeros(2)), on_host(1.0)
     (True, True)
     """
-    return not hasattr(x, "__cuda_array_interface__")
+    return not hasattr(type(x), "__cuda_array_interface__")
 
 
 def device_of(x: Array) -> str:

@@ -24,6 +24,7 @@ def pytest_collection_modifyitems(config: Any, items: list[Any]) -> None:
         return
     from tests import on_device
 
+    on_device.adopt_primitives()
     for name, module in list(sys.modules.items()):
         if on_device.belongs(name):
             on_device.adopt(module)

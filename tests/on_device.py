@@ -213,21 +213,17 @@ def check_grads(f, args, order=2, *rest, **kwargs):
     """
     if isinstance(f, functools.partial):
         f = functools.partial(f.func, *to_device(f.args), **to_device(f.keywords))
-    variable = [isinstance(a, np.ndarray | fakecupy.ndarray) and a.dtype.kind == "f" for a in args]
+    arrays = [isinstance(a, np.ndarray | fakecupy.ndarray) for a in args]
 
     def on_device(*xs):
-        xs = [
-            ms.to_device(x, DEVICE) if hasattr(x, "dtype") and is_variable else x
-            for x, is_variable in zip(xs, variable, strict=True)
-        ]
-        found = f(*xs)
+        found = f(*(ms.to_device(x, DEVICE) if a else x for x, a in zip(xs, arrays, strict=True)))
         given = on_host(found.value if type(found) is ms.Tensor else found)
         return found if given else ms.to_numpy(found)
 
-    on_device.name = check.Report(f, (), 1, (), 0).name
-    host = [to_host(a) if is_variable else a for a, is_variable in zip(args, variable, strict=True)]
-    narrow = any(a.dtype == np.float32 for a, v in zip(host, variable, strict=True) if v)
-    return ORIGINAL(on_device, tuple(host), min(order, 1 if narrow else 2), *rest, **kwargs)
+    on_device.name = contracts.name_of(f)
+    host = tuple(to_host(a) for a in args)
+    narrow = any(getattr(a, "dtype", None) == np.float32 for a in host)
+    return ORIGINAL(on_device, host, min(order, 1 if narrow else 2), *rest, **kwargs)
 
 
 def strided(x):
@@ -243,17 +239,21 @@ def contiguous(x):
 
 
 def prepare():
-    """Install the fake, and let primitives be checked on it."""
+    """Install the fake."""
     fakecupy.install()
     Layer.init.__defaults__ = (*Layer.init.__defaults__[:-1], DEVICE)
     ms.check_grads = check_grads
-    for op in PRIMITIVES.values():
-        if op.name != "moved":
-            op.domain = functools.partial(_domain, op.domain)
 
 
 def _domain(domain, rng):
     return [to_device(case) for case in domain(np.random.default_rng(rng))]
+
+
+def adopt_primitives():
+    """Let the cases that primitives are checked on lie on the device."""
+    for op in PRIMITIVES.values():
+        if op.name != "moved":
+            op.domain = functools.partial(_domain, op.domain)
 
 
 def adopt(module):
@@ -273,7 +273,10 @@ def adopt(module):
 
 
 def adopt_item(item):
-    """Bring a test's arguments to the device: its parameters, and what Hypothesis draws."""
+    """Bring a test's arguments to the device, parameters and what Hypothesis draws, or skip it."""
+    if not belongs(getattr(getattr(item, "module", None), "__name__", "")):
+        item.add_marker(pytest.mark.skip("host only: see tests/gpu/test_suite.py"))
+        return
     for name, why in HOST_ONLY.items():
         if item.nodeid.startswith(f"tests/{name}"):
             item.add_marker(pytest.mark.skip(f"host only: {why}"))

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from minisam.arrays import Array, Random
+from minisam.arrays import Array, Random, on_host
 from minisam.autodiff.comparison import ACCURACY, ADJOINT, Comparison, largest
 from minisam.autodiff.contracts import Report, contiguous, strided
 from minisam.autodiff.levels import Level, draw, flat, is_float_array, split
@@ -41,7 +41,8 @@ def check_grads(
         ``f(*args)`` returns one array of floats, of any shape.
     args : tuple
         Where to check. The NumPy arrays of floats are the variables, all of one dtype (float32
-        or float64); everything else is passed as it is. Keep away from kinks.
+        or float64); everything else is passed as it is. Keep away from kinks. For a device write
+        ``lambda x: ms.to_numpy(f(ms.to_device(x, "cuda")))``: what is measured is on the host.
     order : int
         The highest derivative to check, at least 1.
     modes : iterable of str
@@ -130,6 +131,11 @@ def check_grads(
 
 
 def _first_level(f: Function, args: tuple[Any, ...]) -> Level:
+    if not all(map(on_host, args)):
+        raise TypeError(
+            "check_grads measures on the host, but an argument is on a device. Check "
+            'lambda x: ms.to_numpy(f(ms.to_device(x, "cuda"))) at an array of the host.'
+        )
     free = tuple(i for i, a in enumerate(args) if is_float_array(a))
     if not free:
         raise ValueError(

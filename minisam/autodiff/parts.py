@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from minisam.arrays import Array, Random, on_host
+from minisam.arrays import Array, Random, device_of, moved, on_host
 from minisam.autodiff.primitive import Params, Primitive, jointly_linear, primitive
 from minisam.autodiff.tensor import Tensor, record, value_of
 
@@ -203,11 +203,15 @@ def getitem(x: Array, index: Any) -> Array:
     if any(type(i) is Tensor for i in items):
         raise TypeError("an index cannot be a Tensor: it has no derivative. Use t.value.")
     # The derivative reads the index again: it must not change in between.
-    kept = tuple(
-        np.array(i, like=value_of(x)) if isinstance(i, list | np.ndarray) or not on_host(i) else i
-        for i in items
-    )
+    kept = tuple(_kept(i, x) for i in items)
     return record(getitem_op, (x,), {"index": kept if type(index) is tuple else kept[0]})
+
+
+def _kept(i: Any, x: Array) -> Any:
+    """Copy an index, to where x is."""
+    if isinstance(i, list | np.ndarray):
+        return moved(np.array(i), device_of(value_of(x)))
+    return i if on_host(i) else i.copy()
 
 
 def total(arrived: list[Any]) -> Array:

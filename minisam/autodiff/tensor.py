@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import numpy as np
 from numpy.linalg import LinAlgError
 
-from minisam.arrays import Array, mixed
+from minisam.arrays import Array, device_of, mixed, moved
 from minisam.autodiff.errors import ShapeError
 
 if TYPE_CHECKING:
@@ -344,7 +344,7 @@ def record(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Arra
                     root = its
             a = a.value
         elif type(a) is list or type(a) is tuple:
-            a = np.asarray(a, like=next(t.value for t in args if type(t) is Tensor))
+            a = moved(a, device_of(next(t.value for t in args if type(t) is Tensor)))
         parents.append(parent)
         values.append(a)
     if root is None:

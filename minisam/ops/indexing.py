@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from minisam.arrays import Array, to_numpy
+from minisam.arrays import Array, on_host, to_numpy
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.parts import Part, getitem
 from minisam.autodiff.primitive import linear, selection
@@ -178,7 +178,9 @@ def repeat(x: Array, repeats: Any, axis: int | None = None) -> Array:
         lead, n, tail = shape[:axis], shape[axis], shape[axis + 1 :]
         x = shapes.broadcast_to(shapes.expand_dims(x, axis + 1), (*lead, n, repeats, *tail))
         return shapes.reshape(x, (*lead, n * repeats, *tail))
-    return take(x, np.repeat(np.arange(shape[axis]), to_numpy(value_of(repeats))), axis)
+    counts = value_of(repeats)
+    counts = counts if on_host(counts) else to_numpy(counts)  # the result's shape depends on them
+    return take(x, np.repeat(np.arange(shape[axis]), counts), axis)
 
 
 def tile(x: Array, reps: int | Sequence[int]) -> Array:

@@ -45,6 +45,8 @@ def test_a_derivative_goes_back_the_way_it_came(fake):
         return ms.to_numpy(np.sin(ms.to_device(x, "cuda"))) * x
 
     ms.check_grads(f, (np.array([0.3, -0.7]),), order=3, analytic=False)
+    with pytest.raises(TypeError, match="measures on the host"):
+        ms.check_grads(np.sin, (ms.to_device([0.3], "cuda"),))
 
 
 def test_parameters_are_the_same_everywhere(fake):

@@ -138,3 +138,8 @@ def test_numbers_have_the_axes_of_a_vector_in_reductions(name):
 def test_a_third_position_is_refused(name):
     with pytest.raises(TypeError, match="positional"):
         ms.linearize(lambda x: getattr(np, name)(x, 0, None), ONES)
+
+
+def test_a_list_beside_a_number():
+    assert ms.grad(lambda t: np.sum(t * [1.0, 2.0]))(3.0) == 3.0
+    assert ms.grad(lambda t: np.sum((t * t)[..., None][[0, 0]]))(3.0) == 12.0
