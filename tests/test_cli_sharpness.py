@@ -300,6 +300,20 @@ def test_a_model_of_ones_own_and_a_damaged_description_are_refused(tmp_path, cap
     assert "does not say what was trained: no 'data'" in capsys.readouterr().err
 
 
+def test_another_loss_is_refused(tmp_path, capsys):
+    data = ms.data.load("digits", train=40, test=20)
+    ms.train(
+        ms.nn.mlp([64, 10]), data, ms.sam.ERM(), SGD, epochs=1, progress=False,
+        loss=smoothed, checkpoint=tmp_path / "c.npz",
+    )  # fmt: skip
+    assert main(["sharpness", str(tmp_path / "c.npz"), *FEW]) == 1
+    assert "trained with the loss smoothed; what is measured here is" in capsys.readouterr().err
+
+
+def smoothed(logits, labels):
+    return 0.9 * ms.nn.cross_entropy(logits, labels) + 0.1 * logits.var(axis=1)
+
+
 def test_data_of_one_seed_is_not_that_of_another(tmp_path, capsys):
     """A checkpoint that was given another seed: the examples' fingerprint tells."""
     trained(tmp_path / "c.npz")

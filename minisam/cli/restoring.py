@@ -117,9 +117,14 @@ def restore(path: Path, name: str | None, root: str | None, noise: float, kind: 
     try:
         settings, w, epoch = saved.meta["settings"], saved.arrays["w"], saved.meta["epoch"]
         model, described, seed = (settings[key] for key in ("model", "data", "seed"))
-        expected = settings["fingerprint"]
+        expected, loss = settings["fingerprint"], settings["loss"]
     except KeyError as error:
         raise CheckpointError(f"{path} does not say what was trained: no {error}.") from error
+    if loss != "cross_entropy":
+        raise CheckpointError(
+            f"{path} was trained with the loss {loss}; what is measured here is the "
+            "cross-entropy. For another loss call minisam.sharpness.measures."
+        )
     known = DATA.fullmatch(described)
     if known is None or (name is not None and name != known[1]):
         wanted = "data that can be loaded" if name is None else f"{name!r}"
