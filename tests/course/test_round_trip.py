@@ -97,6 +97,10 @@ def test_round_trip(instructor, tmp_path):
     tampered = spoiled(filled_in(released, instructor), where, "return None")
     named(tampered)[where.test].source = "assert True"
     hand_in(course, assignment, "tampered", tampered)
+    skipped = spoiled(filled_in(released, instructor), where, "return None")
+    for cell in skipped.cells:
+        cell.metadata["tags"] = ["skip-execution"]  # nbclient would obey
+    hand_in(course, assignment, "skipped", skipped)
     bare = filled_in(released, instructor)
     bare.cells.remove(named(bare)[where.test])
     hand_in(course, assignment, "bare", bare)
@@ -108,7 +112,7 @@ def test_round_trip(instructor, tmp_path):
     assert "unsandboxed" in done.stderr
     with out.open(encoding="utf-8") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
-    assert len(rows) == len(wrong) + len(SPECIAL) + 4
+    assert len(rows) == len(wrong) + len(SPECIAL) + 5
     assert {row["max_score"] for row in rows.values()} == {"10.0"}
 
     faults = []
@@ -135,6 +139,7 @@ def test_round_trip(instructor, tmp_path):
     expect("stubborn", rest, where.test, "could not be stopped", "^$")
     expect("crashing", rest, where.test, "ended the Python process", "^$")
     expect("tampered", rest, where.test, problem=f"changed, and restored: {where.test}")
+    expect("skipped", rest, problem="^$")
     expect("bare", 10, problem=f"missing, and put back: {where.test}")
     assert not faults, "\n".join(faults)
 
