@@ -1,6 +1,7 @@
 """Running a student's notebook so that one bad cell costs no more than its own points."""
 
 from typing import Any
+from uuid import uuid4
 
 from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
@@ -8,9 +9,6 @@ from nbclient.exceptions import CellTimeoutError, DeadKernelError
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from traitlets import default
-
-SKIPPED = "skip-execution"
-"""The tag by which nbclient knows a cell that is not to be run."""
 
 
 class ThisPython(AsyncKernelManager):
@@ -27,6 +25,9 @@ class ExecuteEachCell(Execute):
     nbgrader interrupts a cell at its time limit and goes on. A cell that ends the process, or
     does not let itself be interrupted, ends the grading there; here it is marked as failed, and
     the notebook is run again without it.
+
+    nbclient skips a cell with a certain tag, and a test that is skipped does not fail. So the tag
+    is one that no student can know.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -34,7 +35,7 @@ class ExecuteEachCell(Execute):
         kwargs.setdefault("shutdown_kernel", "immediate")
         # Without it each kernel says that it is not encrypted.
         kwargs.setdefault("extra_arguments", ["--log-level=ERROR"])
-        super().__init__(*args, **kwargs)
+        super().__init__(*args, skip_cells_with_tag=f"lost-{uuid4()}", **kwargs)
         self.running: Any = None
 
     def on_cell_start(self, cell: Any, cell_index: int) -> None:
@@ -51,17 +52,18 @@ class ExecuteEachCell(Execute):
                     done: tuple[Any, Any] = super().preprocess(nb, resources, **kwargs)
                     return done
                 except (DeadKernelError, CellTimeoutError) as error:
-                    if self.running is None or self.running in lost:
+                    if self.running is None:
                         raise  # the kernel did not even start
                     lost.append(self.running)
                     _blame(self.running, error)
+                    self.running.metadata["tags"] = [self.skip_cells_with_tag]
         finally:
             for cell in lost:
-                cell.metadata["tags"].remove(SKIPPED)
+                del cell.metadata["tags"]
 
 
 def _blame(cell: Any, error: Exception) -> None:
-    """Give a cell the output that says what it did, and keep it from running again."""
+    """Give a cell the output that says what it did."""
     if isinstance(error, DeadKernelError):
         name, what = "KernelDied", "this cell ended the Python process that runs the notebook"
     else:
@@ -69,4 +71,3 @@ def _blame(cell: Any, error: Exception) -> None:
     cell.outputs = [
         new_output("error", ename=name, evalue=what, traceback=[f"{name}: {what}"]),
     ]
-    cell.metadata.setdefault("tags", []).append(SKIPPED)

@@ -97,7 +97,11 @@ def test_round_trip(instructor, tmp_path):
     tampered = spoiled(filled_in(released, instructor), where, "return None")
     named(tampered)[where.test].source = "assert True"
     hand_in(course, assignment, "tampered", tampered)
-    bare = spoiled(filled_in(released, instructor), where, "return None")
+    skipped = spoiled(filled_in(released, instructor), where, "return None")
+    for cell in skipped.cells:
+        cell.metadata["tags"] = ["skip-execution"]  # nbclient would obey
+    hand_in(course, assignment, "skipped", skipped)
+    bare = filled_in(released, instructor)
     bare.cells.remove(named(bare)[where.test])
     hand_in(course, assignment, "bare", bare)
 
@@ -108,7 +112,7 @@ def test_round_trip(instructor, tmp_path):
     assert "unsandboxed" in done.stderr
     with out.open(encoding="utf-8") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
-    assert len(rows) == len(wrong) + len(SPECIAL) + 4
+    assert len(rows) == len(wrong) + len(SPECIAL) + 5
     assert {row["max_score"] for row in rows.values()} == {"10.0"}
 
     faults = []
@@ -135,7 +139,8 @@ def test_round_trip(instructor, tmp_path):
     expect("stubborn", rest, where.test, "could not be stopped", "^$")
     expect("crashing", rest, where.test, "ended the Python process", "^$")
     expect("tampered", rest, where.test, problem=f"changed, and restored: {where.test}")
-    expect("bare", rest, where.test, problem=f"missing, and put back: {where.test}")
+    expect("skipped", rest, problem="^$")
+    expect("bare", 10, problem=f"missing, and put back: {where.test}")
     assert not faults, "\n".join(faults)
 
     secret = hidden_lines(read(instructor))
