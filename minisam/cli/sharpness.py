@@ -77,6 +77,7 @@ def run(args: Namespace) -> int:
     else:
         print(_table(args, columns), *_notes(args, columns), sep="\n")
     if args.json not in (None, "-"):
+        Path(args.json).parent.mkdir(parents=True, exist_ok=True)
         preparing.replace_text(Path(args.json), _json(args, columns) + "\n")
     if args.out is not None:
         firsts = {name: group[0] for name, group in groups.items()}
@@ -176,33 +177,30 @@ def _verdict(runs: Sequence[Measured]) -> str:
 
 def _notes(args: Namespace, columns: Sequence[Column]) -> list[str]:
     """Say what was measured, on what, and what ± is."""
-    notes = [""]
+    notes = []
     for column in columns:
         first = column.runs[0].restored
         seeds = ", ".join(str(run.restored.settings["seed"]) for run in column.runs)
-        part = f"{first.epoch} of {first.settings['epochs']} epochs"
-        what = f"{first.settings['data']}; d = {first.w.size:,}; {part}; seed {seeds}"
-        notes.append(f"{column.name}: {column.runs[0].restored.path}, {what}.")
-        verdicts = {run.bound.verdict for run in column.runs}
-        notes.append(
-            f"  Held-out errors on average rise under noise, as the theorem needs: "
-            f"{' or '.join(sorted(verdicts))}."
-        )
-    first = columns[0].runs[0].restored
-    n, m = used(args, first), chunk(args, first)
+        n, of, m = used(args, first), len(first.data.x_train), chunk(args, first)
+        more = f" and {len(column.runs) - 1} more" if len(column.runs) > 1 else ""
+        parts = [
+            f"{first.path}{more}, {first.settings['data']}",
+            f"d = {first.w.size:,}",
+            f"{first.epoch} of {first.settings['epochs']} epochs",
+            f"seed {seeds}",
+            f"sharpness and spectra on {n:,} of {of:,} training examples, m = {m}",
+            f"held-out errors rise under noise, which the theorem needs: "
+            f"{' or '.join(sorted({run.bound.verdict for run in column.runs}))}",
+        ]
+        notes.append(f"{column.name}: {'; '.join(parts)}.")
     notes += [
-        f"Sharpness at ρ = {args.rho:g}, p = {args.p:g} (adaptive ρ = {args.adaptive_rho:g}), and "
-        f"spectra, on {n:,} of the {len(first.data.x_train):,} training examples; chunks of "
-        f"m = {m}. H is the Hessian of the loss, Σ the covariance of the examples' gradients.",
+        f"ρ = {args.rho:g}, p = {args.p:g}; adaptive ρ = {args.adaptive_rho:g}. H is the Hessian "
+        "of the loss, Σ the covariance of the examples' gradients.",
         "The bound is on the 0-1 error, at the same ρ and p = 2, with probability 0.95, on all "
-        "training examples; 'vacuous' where it is 1 or more, which is true of every error.",
+        "training examples; vacuous where it is 1 or more, which is true of every error.",
         _errors(columns),
     ]
-    return [
-        line
-        for note in notes
-        for line in textwrap.wrap(note, WIDTH, subsequent_indent="  ") or [""]
-    ]
+    return ["", *(textwrap.fill(note, WIDTH, subsequent_indent="  ") for note in notes)]
 
 
 def _errors(columns: Sequence[Column]) -> str:
