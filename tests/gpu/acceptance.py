@@ -15,6 +15,7 @@ import time
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 
@@ -81,15 +82,14 @@ class Fake:
 
     cupy: object
     name: str = "the fake device of the tests, no GPU"
+    short: str = "fake"
     real: bool = False
 
     @contextmanager
     def watched(self):
-        """Refuse to wait, and give a list that holds the copies from the host at the end."""
-        copies = []
+        """Refuse to wait, and give what has ``to_device`` and ``kernels`` at the end."""
         with self.cupy.counted() as counts, self.cupy.no_synchronisation():
-            yield copies
-        copies += ["to the device"] * counts.to_device
+            yield counts
 
 
 @dataclass(frozen=True)
@@ -98,19 +98,21 @@ class Gpu:
 
     cupy: object
     name: str
+    short: str = "CuPy"
     real: bool = True
 
     @contextmanager
     def watched(self):
-        """As `Fake.watched`; copies are seen where they are asked for by name."""
+        """As `Fake.watched`; copies are seen where they are asked for by name, kernels are not."""
         import cupyx
 
-        copies, before = [], {n: getattr(self.cupy, n) for n in ("asarray", "array")}
+        counts = SimpleNamespace(to_device=0, kernels=None)
+        before = {n: getattr(self.cupy, n) for n in ("asarray", "array")}
 
         def spied(function):
             def call(x, *args, **kwargs):
                 if not isinstance(x, self.cupy.ndarray):
-                    copies.append("to the device")
+                    counts.to_device += 1
                 return function(x, *args, **kwargs)
 
             return call
@@ -119,7 +121,7 @@ class Gpu:
             setattr(self.cupy, name, spied(function))
         try:
             with cupyx.allow_synchronize(False):
-                yield copies
+                yield counts
         finally:
             for name, function in before.items():
                 setattr(self.cupy, name, function)
@@ -180,12 +182,13 @@ def check_models(on, report):
             host = sam_steps(model, x, y, dtype, "cpu")()
             go = sam_steps(model, x, y, dtype, "cuda")
             error = float(np.abs(ms.to_numpy(go()) - host).max() / np.abs(host).max())
-            what = f"{name}, {dtype}: NumPy = CuPy after {STEPS} SAM steps"
+            what = f"{name}, {dtype}: NumPy = {on.short} after {STEPS} SAM steps"
             report.add(what, error <= limit, f"{error:.1e} (at most {limit:g})", error)
         try:
-            with on.watched() as copies:
+            with on.watched() as counts:
                 go()
-            ok, found = not copies, f"{len(copies)} copies, the host never waits"
+            ok, found = not counts.to_device, f"{counts.to_device} copies, the host never waits"
+            found += f", {counts.kernels / STEPS:.0f} kernels a step" if counts.kernels else ""
         except Exception as error:  # whatever a device raises when it is asked for a number
             ok, found = False, f"{type(error).__name__}: {error}"
         report.add(f"{name}: {STEPS} SAM steps without the host", ok, found)
@@ -226,7 +229,7 @@ def check_training(on, report, short):
             )  # fmt: skip
             found[device] = run.history[-1]["test_accuracy"]
         ok = abs(found["cpu"] - found["cuda"]) <= 0.01
-        shown = f"{found['cpu']:.2%} with NumPy, {found['cuda']:.2%} with CuPy"
+        shown = f"{found['cpu']:.2%} with NumPy, {found['cuda']:.2%} with {on.short}"
         report.add(f"digits, {method.name}, {epochs} epochs: test accuracy", ok, shown, found)
 
 
@@ -299,7 +302,7 @@ def check_torch(on, report):
     """PyTorch takes the same steps."""
     device = torch_device(on)
     for workload in TORCH:
-        what = f"{workload.name}, float64: CuPy = PyTorch after {STEPS} SAM steps"
+        what = f"{workload.name}, float64: {on.short} = PyTorch after {STEPS} SAM steps"
         if device is None:
             report.add(what, None, "no PyTorch for this device")
             continue

@@ -186,3 +186,25 @@ def test_acceptance_on_the_fake(tmp_path):
     results = [line["result"] for line in found["lines"]]
     assert results.count("ok") >= 13
     assert "FAILED" not in results
+
+
+def test_an_epoch_copies_its_order_and_nothing_else(fake):
+    data, model = make_data().to_device("cuda"), ms.nn.mlp([6, 5, 3])
+    with fake.counted() as counts:
+        ms.train(
+            *(model, data, ms.sam.SAM(0.05), ms.optimizers.SGD(0.1, 0.9)),
+            epochs=3,
+            batch_size=10,
+            progress=False,
+        )
+    assert counts.to_device == 1 + 3  # the parameters, and the order of each epoch
+    # Of an epoch the losses, whether all is finite (5 losses, w, the momentum), and two numbers of
+    # the evaluation; the examples, for their fingerprint, once.
+    assert counts.to_host <= 3 * (1 + 7 + 2) + 4
+
+
+def test_the_point_of_a_derivative_is_kept(fake):
+    x = ms.to_device([1.0, 2.0], "cuda")
+    _, push = ms.linearize(lambda x: x * x, x)
+    x[...] = 0
+    assert push(ms.to_device([1.0, 1.0], "cuda")).tolist() == [2.0, 4.0]
