@@ -69,9 +69,7 @@ def _grade(args: Namespace) -> int:
         print(UNSANDBOXED, file=sys.stderr)
     total = len(course.grading.submissions(Path(args.folder)))
     with progress_bar(total, "grading", not args.quiet, "submission") as advance:
-        graded = course.grade(
-            args.folder, jobs=args.jobs, timeout=args.timeout, advance=lambda n: advance(n)
-        )
+        graded = course.grade(args.folder, jobs=args.jobs, timeout=args.timeout, advance=advance)
     course.write_csv(graded, out)
     print(_table(graded))
     for one in graded:

@@ -84,7 +84,7 @@ def error_message(cell: Any) -> str:
     """Return what a cell's first error says; empty if it has none."""
     for output in cell.get("outputs", ()):
         if output.output_type == "error":
-            return f"{output.ename}: {output.evalue}"
+            return f"{output.ename}: {output.evalue}".rstrip(": ")
         if output.output_type == "stream" and output.name == "stderr":
             return f"it printed to stderr: {output.text.strip()}"
     return ""

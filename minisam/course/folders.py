@@ -91,7 +91,7 @@ def succeeded(result: dict[str, Any], what: str) -> None:
     Raises
     ------
     CourseError
-        With the last line that nbgrader logged as an error.
+        With the last lines that nbgrader logged.
     """
     if not result["success"]:
         said = (result.get("log") or result["error"]).strip().splitlines()

@@ -14,7 +14,6 @@ NEEDED = """\
 # What the assignments need: python -m pip install -r requirements.txt
 # minisam is installed from a checkout of it: python -m pip install "PATH/TO/CHECKOUT[course]"
 jupyterlab
-matplotlib
 numpy>=2.0
 """
 

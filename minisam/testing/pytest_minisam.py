@@ -44,8 +44,6 @@ def pytest_collection_modifyitems(
             found = checks(import_module(name))
         except (ImportError, TypeError) as error:
             raise pytest.UsageError(f"--minisam-check {name}: {error}") from error
-        finally:
-            sys.path.pop(0)
         items += [
             CheckItem.from_parent(session, name=f"{name}::{check}", check=check, engine=name)
             for check in found

@@ -7,6 +7,7 @@ import nbformat
 import pytest
 
 from minisam import course
+from minisam.cli import course as cli_course
 from minisam.cli import main
 from minisam.course import CourseError
 from tests.course.wrong import NOTEBOOKS, edited, filled_in, named, read
@@ -166,3 +167,11 @@ def test_without_nbgrader_it_says_what_to_install(monkeypatch, capsys, tmp_path)
     for words in (["release", str(tmp_path / "new")], ["check", str(A2)], ["grade", str(tmp_path)]):
         assert main(["course", *words]) == 1
         assert ".[course]" in capsys.readouterr().err
+
+
+def test_without_a_checkout_it_says_where_the_notebooks_are(monkeypatch, capsys, tmp_path):
+    monkeypatch.setattr(cli_course.minisam, "__file__", str(tmp_path / "minisam" / "__init__.py"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["course", "release", "new"]) == 1
+    assert "tutorials/assignments" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

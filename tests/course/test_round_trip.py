@@ -39,16 +39,6 @@ def minisam(*command, cwd):
     )
 
 
-def only(course, kept):
-    """Leave one assignment in a course that was released."""
-    for folder in ("source", "release", "submitted"):
-        for path in (course / folder).glob("*"):
-            if path.is_dir() and path.name != kept:
-                for file in path.iterdir():
-                    file.unlink()
-                path.rmdir()
-
-
 def hand_in(course, assignment, student, notebook):
     path = course / "submitted" / student / assignment / f"{assignment}.ipynb"
     path.parent.mkdir(parents=True)
