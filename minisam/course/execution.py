@@ -36,6 +36,8 @@ class ExecuteEachCell(Execute):
         # Without it each kernel says that it is not encrypted.
         kwargs.setdefault("extra_arguments", ["--log-level=ERROR"])
         super().__init__(*args, skip_cells_with_tag=f"lost-{uuid4()}", **kwargs)
+        # How long the outputs of a finished cell may take to arrive: on a busy machine, long.
+        self.iopub_timeout = self.timeout
         self.running: Any = None
 
     def on_cell_start(self, cell: Any, cell_index: int) -> None:
