@@ -209,6 +209,8 @@ def _run(name, function, args, kwargs):
         raise ValueError(f"kind must be None or 'stable', not {named['kind']!r}")
     if short == "repeat" and isinstance((*plain[1:], named.get("repeats"))[0], np.ndarray):
         raise TypeError("cupy.repeat: repeats must be int or a list of int")
+    if short.endswith("_like") and not named.get("shape", True):
+        del named["shape"]  # as CuPy does: it takes () for no shape
     if creating:
         if plain and not isinstance(plain[0], np.ndarray) and any(given):
             raise TypeError("Implicit conversion of a list of device arrays")

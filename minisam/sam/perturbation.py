@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minisam.arrays import Array, device_of, moved, on_host
+from minisam.arrays import Array, device_of, moved, on_host, zeros
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.tensor import value_of
 from minisam.ops.elementwise import at_least
@@ -184,7 +184,7 @@ def _largest(g: Array) -> Array:
     """
     g = value_of(g)
     if g.size == 0:
-        return np.zeros_like(g, shape=())
+        return zeros((), g)
     top = np.maximum(g.max(), -g.min())
     if on_host(top) and not np.isfinite(top):
         bad = int(g.size - np.isfinite(g).sum())
