@@ -196,6 +196,34 @@ def to_numpy(x: Array) -> np.ndarray[Any, Any]:
     return found
 
 
+def zeros(shape: tuple[int, ...], like: Array) -> Array:
+    """Make zeros of an array's dtype, where it is.
+
+    CuPy takes ``shape=()`` in `numpy.zeros_like` for no shape at all, and NumPy's ``like=`` takes
+    no scalar.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the result.
+    like : array
+        NumPy or CuPy array, or a scalar of NumPy's.
+
+    Returns
+    -------
+    array
+        A new one.
+
+    Examples
+    --------
+    >>> zeros((), np.float32(1))
+    array(0., dtype=float32)
+    """
+    if on_host(like):
+        return np.zeros(shape, like.dtype)
+    return np.zeros(shape, like.dtype, like=like)
+
+
 def strided(x: Array, shape: tuple[int, ...], steps: tuple[int, ...]) -> Array:
     """View a contiguous array with other axes: `numpy.lib.stride_tricks.as_strided`.
 

@@ -208,7 +208,9 @@ def _run(name, function, args, kwargs):
     if short in ("sort", "argsort") and named.get("kind") not in (None, "stable"):
         raise ValueError(f"kind must be None or 'stable', not {named['kind']!r}")
     if short == "repeat" and isinstance((*plain[1:], named.get("repeats"))[0], np.ndarray):
-        raise TypeError("cupy.repeat: repeats must be int or a list of int")
+        _wait("cupy.repeat with as many repeats as an array says")
+    if short.endswith("_like") and not named.get("shape", True):
+        del named["shape"]  # as CuPy does: it takes () for no shape
     if creating:
         if plain and not isinstance(plain[0], np.ndarray) and any(given):
             raise TypeError("Implicit conversion of a list of device arrays")

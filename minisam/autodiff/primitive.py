@@ -24,7 +24,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minisam.arrays import Array, Random
+from minisam.arrays import Array, Random, zeros
 from minisam.autodiff.sums import sum_over
 from minisam.autodiff.tensor import Tensor, record, value_of
 
@@ -264,7 +264,7 @@ def jointly_linear(
     def push(tangents: list[Array | None], y: Array, *args: Array, **params: Any) -> Array:
         like = value_of(y)
         dense = (
-            np.zeros_like(like, shape=np.shape(value_of(a))) if t is None else t
+            zeros(np.shape(value_of(a)), like) if t is None else t
             for t, a in zip(tangents, args, strict=True)
         )
         return op(*dense, **params)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from minisam.arrays import Array, on_host
+from minisam.arrays import Array, device_of, moved, on_host
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.primitive import primitive
 from minisam.autodiff.tensor import value_of
@@ -78,7 +78,7 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
     """
     labels = value_of(labels)
     if not hasattr(labels, "dtype"):
-        labels = np.asarray(labels, like=value_of(logits))
+        labels = moved(labels, device_of(value_of(logits)))
     shape = logits.shape
     if len(shape) != 2 or labels.shape != shape[:1]:
         raise ShapeError(

@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from minisam.arrays import Array, on_host
+from minisam.arrays import Array, on_host, zeros
 from minisam.autodiff.primitive import Primitive, bilinear, elementwise, jointly_linear
 from minisam.autodiff.sums import by_channel
 from minisam.autodiff.tensor import Tensor, value_of
@@ -283,7 +283,7 @@ where_op = jointly_linear(
 
 def _masked(ct: Array, mask: Array) -> Array:
     """Give ct where the mask holds and 0 elsewhere; not ct * mask, which makes NaN of inf * 0."""
-    return where_op(ct, np.zeros_like(value_of(ct), shape=()), condition=mask)
+    return where_op(ct, zeros((), value_of(ct)), condition=mask)
 
 
 def where(condition: Array, a: Array, b: Array) -> Array:

@@ -222,6 +222,8 @@ def full_like(
     """
     if type(fill_value) is Tensor and dtype is None:
         return broadcast_to(fill_value, np.shape(x) if shape is None else shape)
+    if shape is not None and not np.size(shape):  # CuPy takes () for no shape at all
+        return np.full_like(value_of(x), fill_value, dtype, shape=(1,)).reshape(())
     return np.full_like(value_of(x), fill_value, dtype, shape=shape)
 
 

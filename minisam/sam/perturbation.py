@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from minisam.arrays import Array, on_host
+from minisam.arrays import Array, device_of, moved, on_host, zeros
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.tensor import value_of
 from minisam.ops.elementwise import at_least
@@ -184,7 +184,7 @@ def _largest(g: Array) -> Array:
     """
     g = value_of(g)
     if g.size == 0:
-        return np.zeros_like(g, shape=())
+        return zeros((), g)
     top = np.maximum(g.max(), -g.min())
     if on_host(top) and not np.isfinite(top):
         bad = int(g.size - np.isfinite(g).sum())
@@ -209,7 +209,7 @@ def _unless_zero(x: Array, otherwise: float) -> Array:
 def _checked_metric(metric: Array, g: Array) -> Array:
     metric = value_of(metric)
     if not hasattr(metric, "dtype"):
-        metric = np.asarray(metric, dtype=g.dtype, like=value_of(g))
+        metric = moved(np.asarray(metric, dtype=g.dtype), device_of(value_of(g)))
     if metric.shape != g.shape:
         raise ShapeError(
             f"the metric has shape {metric.shape}, the gradient {g.shape}; they must be equal."

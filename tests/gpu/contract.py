@@ -58,9 +58,15 @@ def arrays_are_made_where_another_one_is(cupy):
     ):
         assert type(found) is type(x)
         assert found.shape == (2,)
-    for refused in (lambda: np.eye(2, like=x), lambda: np.full(2, 1.0, like=x)):
+    for refused in (np.eye, np.ones, lambda n, like: np.full(n, 1.0, like=like)):
         with pytest.raises(TypeError, match="device"):
-            refused()
+            refused(2, like=x)
+
+
+def a_shape_of_no_axes_is_taken_for_none(cupy):
+    (x,) = arrays(cupy, (3,))
+    assert np.zeros_like(x, shape=()).shape == (3,)
+    assert np.zeros((), "float32", like=x).shape == ()
 
 
 def keywords_that_only_numpy_takes_are_refused(cupy):

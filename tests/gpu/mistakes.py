@@ -15,7 +15,7 @@ MISTAKES = {
     ),
     "a 0-d constant of the host": (
         lambda x, a, i: np.where(x > 0, x, np.zeros((), x.dtype)),
-        lambda x, a, i: np.where(x > 0, x, np.zeros_like(x, shape=())),
+        lambda x, a, i: np.where(x > 0, x, np.zeros((), x.dtype, like=x)),
     ),
     "converted by name": (
         lambda x, a, i: np.asarray(x) * 2,
@@ -158,6 +158,10 @@ MISTAKES = {
     "an index out of range is expected to raise": (
         lambda x, a, i: _raises(lambda: x[i + 4]),
         lambda x, a, i: (i + 4).max() >= len(x),
+    ),
+    "a shape of no axes": (
+        lambda x, a, i: np.ones_like(x, shape=()) * 2,
+        lambda x, a, i: np.zeros((), x.dtype, like=x) + 2,
     ),
     "memory of empty taken for zeros": (
         lambda x, a, i: np.empty_like(np.zeros_like(x)) * 0 + x,

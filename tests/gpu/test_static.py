@@ -61,7 +61,7 @@ def complaint(name, node):
         return None
     if name in CREATE and "like" not in keywords:
         return "makes an array on the host: give like="
-    if name not in SURFACE["functions"] or name in ("eye", "full"):
+    if name not in SURFACE["functions"] or name in ("eye", "full", "ones"):
         return "is not in CuPy, or takes no like= there"
     if keywords & {"where", "initial"}:
         return "has a keyword that CuPy does not take"

@@ -2,7 +2,8 @@
 
 By hand: ``MINISAM_TEST_DEVICE=fake python -m pytest tests/ops``. Left out are
 `tests/data`, which reads files; `tests/experiments`, `tests/plots` and `tests/book`, which compute
-through what is tested here; and `sharpness`, `sde` and `equations`, which are for the host.
+through what is tested here; `sharpness`, of which `test_sharpness.py` tests six measures on the
+fake; and `sde` and `equations`, which are for the host.
 """
 
 import os
