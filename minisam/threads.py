@@ -6,16 +6,20 @@ worth dividing, and its threads, when they have nothing to do, keep the cores bu
 one or the other: inside of `threads`, BLAS is held at one thread.
 """
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from itertools import pairwise
+from threading import Lock
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
 T = TypeVar("T")
+LEAST = 2**22
+"""Products for which a thread of its own pays: it takes about 0.04 ms to start and to wait for."""
 
 
 class _Helpers(NamedTuple):
@@ -24,6 +28,44 @@ class _Helpers(NamedTuple):
 
 
 _HELPERS: ContextVar[_Helpers | None] = ContextVar("helpers", default=None)
+
+
+class _Blas:
+    """BLAS, whose number of threads is the whole process's: who comes first holds it.
+
+    It must be let go by the same thread. If that leaves before another that came meanwhile, BLAS
+    has its threads again, which disturbs the other but changes none of its results.
+    """
+
+    def __init__(self) -> None:
+        self.lock, self.taken, self.allowed = Lock(), False, 1
+
+    @contextmanager
+    def held(self) -> Iterator[int]:
+        """Hold it at one thread; yields how many it may use otherwise."""
+        try:
+            from threadpoolctl import ThreadpoolController
+        except ImportError as error:
+            raise ImportError("threads needs threadpoolctl: pip install threadpoolctl") from error
+        with self.lock:
+            first = not self.taken
+            if first:
+                blas = ThreadpoolController().select(user_api="blas")
+                # One that is not known to threadpoolctl, as Apple's, is not held.
+                known = [library.num_threads for library in blas.lib_controllers]
+                self.allowed = max(known, default=os.cpu_count() or 1)
+                limit = blas.limit(limits=1)
+                self.taken = True
+        try:
+            yield self.allowed
+        finally:
+            if first:
+                with self.lock:
+                    limit.restore_original_limits()
+                    self.taken = False
+
+
+_BLAS = _Blas()
 
 
 @contextmanager
@@ -56,35 +98,29 @@ def threads(number: int | None = None) -> Iterator[int]:
     Examples
     --------
     >>> import numpy as np, minisam as ms
-    >>> model = ms.nn.cnn((1, 8, 8), channels=(4,), hidden=8, classes=2)
-    >>> w, x = model.init(0, "float64"), np.ones((6, 1, 8, 8))
+    >>> model = ms.nn.cnn((1, 28, 28), 10)
+    >>> w, x = model.init(0), np.ones((64, 1, 28, 28), dtype="float32")
     >>> with ms.threads(2):
     ...     y = model(w, x)
-    >>> np.allclose(y, model(w, x), rtol=1e-12)
+    >>> np.allclose(y, model(w, x), rtol=1e-5)
     True
     """
     if number is not None and number < 1:
         raise ValueError(f"threads: the number must be at least 1, got {number}.")
     from concurrent.futures import ThreadPoolExecutor
 
-    try:
-        from threadpoolctl import ThreadpoolController
-    except ImportError as error:
-        raise ImportError("threads needs threadpoolctl: pip install threadpoolctl") from error
-    blas = ThreadpoolController().select(user_api="blas")
-    if number is None:
-        outer = _HELPERS.get()
-        allowed = [library.num_threads for library in blas.lib_controllers]
-        number = outer.number if outer else max(allowed, default=1)
-    with blas.limit(limits=1), ThreadPoolExecutor(max(1, number - 1)) as pool:
-        before = _HELPERS.set(_Helpers(number, pool) if number > 1 else None)
-        try:
-            yield number
-        finally:
-            _HELPERS.reset(before)
+    outer = _HELPERS.get()
+    with _BLAS.held() as allowed:
+        number = number or (outer.number if outer else allowed)
+        with ThreadPoolExecutor(max(1, number - 1)) as pool:
+            before = _HELPERS.set(_Helpers(number, pool) if number > 1 else None)
+            try:
+                yield number
+            finally:
+                _HELPERS.reset(before)
 
 
-def in_parts(work: Callable[[slice], T], n: int) -> list[T]:
+def in_parts(work: Callable[[slice], T], n: int, products: int) -> list[T]:
     """Do work on n examples, a part of them on each thread.
 
     Parameters
@@ -93,6 +129,9 @@ def in_parts(work: Callable[[slice], T], n: int) -> list[T]:
         Of a slice of the examples.
     n : int
         Their number.
+    products : int
+        About how much work it is, in multiplications of two numbers; a number that is only moved
+        counts for 16. What is little is not split.
 
     Returns
     -------
@@ -101,22 +140,23 @@ def in_parts(work: Callable[[slice], T], n: int) -> list[T]:
 
     Examples
     --------
-    >>> in_parts(lambda part: part.stop - part.start, 5)
+    >>> in_parts(lambda part: part.stop - part.start, 5, 1000)
     [5]
     """
     helpers = _HELPERS.get()
-    if helpers is None or n < 2:
+    parts = min(helpers.number, n, products // LEAST) if helpers else 1
+    if helpers is None or parts < 2:
         return [work(slice(0, n))]
-    parts = min(helpers.number, n)
-    edges = [n * i // parts for i in range(parts + 1)]
-    slices = [slice(*pair) for pair in pairwise(edges)]
+    from concurrent.futures import wait
+
+    slices = [slice(*pair) for pair in pairwise(n * i // parts for i in range(parts + 1))]
     # In this thread's context, for NumPy's errstate is part of it.
     others = [helpers.pool.submit(copy_context().run, _alone, work, p) for p in slices[1:]]
     try:
         first = work(slices[0])
-    finally:  # what they write to must not outlive this call
-        rest = [other.result() for other in others]
-    return [first, *rest]
+    finally:  # what they write to is not read, nor an error raised, before they are done
+        wait(others)
+    return [first, *(other.result() for other in others)]
 
 
 def _alone(work: Callable[[slice], T], part: slice) -> T:

@@ -2,19 +2,31 @@
 
 import sys
 import threading
+import time
+from importlib import import_module
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
+from threadpoolctl import threadpool_info, threadpool_limits
 
 import minisam as ms
 from minisam.ops import convolution, pooling
 from minisam.threads import in_parts
 
+MUCH = 2**40
 SPLIT = [
     *(convolution.conv, convolution.conv_input, convolution.conv_kernel),
     *(pooling.window_max, pooling.window_sum, pooling.window_spread),
 ]
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Let BLAS have two threads, which the other tests do not, and split what is small, too."""
+    monkeypatch.setattr(import_module("minisam.threads"), "LEAST", 1)
+    with threadpool_limits(2, "blas"):
+        assert blas_threads() == {2}
+        yield
 
 
 def blas_threads():
@@ -71,17 +83,26 @@ def test_in_parts():
 
     everyone = threading.Barrier(3)
     with ms.threads(3):
-        found = in_parts(work, 7)
+        found = in_parts(work, 7, MUCH)
     assert [part for part, _ in found] == [slice(0, 2), slice(2, 4), slice(4, 7)]
     assert len({thread for _, thread in found}) == 3
     assert found[0][1] == threading.get_ident()
-    assert in_parts(lambda part: part, 7) == [slice(0, 7)]
+    assert in_parts(lambda part: part, 7, MUCH) == [slice(0, 7)]
+
+
+def test_little_is_not_split(monkeypatch):
+    monkeypatch.setattr(import_module("minisam.threads"), "LEAST", 100)
+    with ms.threads(3):
+        found = [len(in_parts(lambda part: part, 7, products)) for products in (99, 199, 200, 900)]
+    assert found == [1, 1, 2, 3]
 
 
 def test_parts_are_not_split_again():
     """A helper that waited for a helper would wait for itself."""
     with ms.threads(2):
-        found = in_parts(lambda part: in_parts(lambda inner: inner, part.stop - part.start), 8)
+        found = in_parts(
+            lambda part: in_parts(lambda inner: inner, part.stop - part.start, MUCH), 8, MUCH
+        )
     assert found == [[slice(0, 2), slice(2, 4)], [slice(0, 4)]]
 
 
@@ -92,31 +113,71 @@ def test_errors_and_floating_point_flags_are_those_of_the_caller():
 
     with ms.threads(2):
         with pytest.raises(ZeroDivisionError, match="of a helper"):
-            in_parts(fail, 2)
+            in_parts(fail, 2, MUCH)
         x = np.full((2, 1, 3, 3), 1e300)
         with np.errstate(all="ignore"):
             assert np.isinf(ms.ops.conv2d(x, 1e300 * np.ones((1, 1, 3, 3)))).all()
         with pytest.raises(FloatingPointError), np.errstate(all="raise"):
-            in_parts(lambda part: np.exp(1e3 * part.start), 2)
+            in_parts(lambda part: np.exp(1e3 * part.start), 2, MUCH)
+
+
+@pytest.mark.parametrize("interrupted", [False, True])
+def test_helpers_are_done_before_an_error_is_raised(interrupted):
+    def work(part):
+        if part.start == 1:
+            raise ZeroDivisionError("of a helper")
+        if part.start == 2:
+            time.sleep(0.2)
+            done.append(part)
+        elif interrupted:
+            raise KeyboardInterrupt
+
+    done = []
+    with ms.threads(3):
+        with pytest.raises(KeyboardInterrupt if interrupted else ZeroDivisionError):
+            in_parts(work, 3, MUCH)
+        assert done
 
 
 def test_blas_is_held_and_let_go():
-    before = blas_threads()
     with ms.threads(3) as number:
         assert number == 3
         assert blas_threads() == {1}
         with ms.threads() as number:
             assert number == 3
         with ms.threads(1):
-            assert in_parts(lambda part: part, 5) == [slice(0, 5)]
-        assert len(in_parts(lambda part: part, 5)) == 3
-    assert blas_threads() == before
+            assert in_parts(lambda part: part, 5, MUCH) == [slice(0, 5)]
+        assert blas_threads() == {1}
+        assert len(in_parts(lambda part: part, 5, MUCH)) == 3
+    assert blas_threads() == {2}
     with pytest.raises(KeyError), ms.threads(2):
         raise KeyError
-    assert blas_threads() == before
-    assert in_parts(lambda part: part, 5) == [slice(0, 5)]
+    assert blas_threads() == {2}
+    assert in_parts(lambda part: part, 5, MUCH) == [slice(0, 5)]
     with ms.threads() as number:
-        assert number == max(before)
+        assert number == 2
+
+
+def test_blas_is_let_go_whoever_leaves_first():
+    def second():
+        with ms.threads() as number:
+            entered.set()
+            left.wait(60)
+            found.append(number)
+
+    found, entered, left = [], threading.Event(), threading.Event()
+    other = threading.Thread(target=second)
+    with ms.threads(2):
+        other.start()
+        assert entered.wait(60)
+        assert blas_threads() == {1}
+    left.set()
+    other.join()
+    assert found == [2]
+    assert blas_threads() == {2}
+    with ms.threads() as number:
+        assert number == 2
+        assert blas_threads() == {1}
 
 
 def test_bad_input(monkeypatch):
@@ -127,15 +188,14 @@ def test_bad_input(monkeypatch):
         pass
 
 
-@pytest.mark.parametrize("kind", ["images", "vectors"])
-def test_training_on_images_holds_blas(kind):
+@pytest.mark.parametrize("kind", ["convolution", "dense"])
+def test_training_holds_blas_for_convolutions(kind):
     rng = np.random.default_rng(0)
-    images = rng.normal(size=(8, 1, 4, 4)).astype(np.float32)
-    x = images if kind == "images" else images.reshape(8, 16)
-    y = rng.integers(2, size=8)
+    x, y = rng.normal(size=(8, 1, 4, 4)).astype(np.float32), rng.integers(2, size=8)
     data = ms.data.Dataset("random", x, y, x, y, classes=2)
-    model = ms.nn.Sequential(*([ms.nn.Flatten()] if kind == "images" else []), ms.nn.Linear(16, 2))
-    seen, before = [], blas_threads()
+    first = [ms.nn.Conv2d(1, 1, 1)] if kind == "convolution" else []
+    model = ms.nn.Sequential(*first, ms.nn.Flatten(), ms.nn.Linear(16, 2))
+    seen = []
 
     def loss(logits, labels):
         seen.append(blas_threads())
@@ -144,5 +204,5 @@ def test_training_on_images_holds_blas(kind):
     sgd = ms.optimizers.SGD(0.1)
     ms.train(model, data, ms.sam.ERM(), sgd, epochs=1, loss=loss, progress=False)
     assert seen
-    assert all(found == ({1} if kind == "images" else before) for found in seen)
-    assert blas_threads() == before
+    assert all(found == ({1} if kind == "convolution" else {2}) for found in seen)
+    assert blas_threads() == {2}

@@ -6,6 +6,7 @@ import numpy as np
 
 from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
+from minisam.autodiff.sums import sum_over
 from minisam.autodiff.tensor import value_of
 from minisam.nn.layer import Layer, Mode, Parameter, check_widths
 from minisam.ops.standardize import standardize
@@ -58,8 +59,10 @@ class BatchNorm(Layer):
             axes = (0, *range(2, x.ndim))
             if mode.collected is not None:
                 plain = value_of(x)
-                pair = [plain.mean(axis=axes), plain.var(axis=axes)]
-                mode.collected.append(np.stack(pair))
+                n = plain.size // self.channels
+                mean = sum_over(plain, axes, keepdims=True) / n
+                var = sum_over((plain - mean) ** 2, axes) / n
+                mode.collected.append(np.stack([mean.reshape(-1), var]))
             normal = standardize(x, axis=axes, eps=self.eps)
         else:
             if mode.statistics is None:

@@ -97,17 +97,17 @@ def _blocks(patches: Array) -> Iterator[tuple[slice, slice, Array]]:
 def _conv(x: Array, k: Array, window: Window, groups: int) -> Array:
     if not on_host(x):
         return im2col.conv(x, k, window, groups)
-    fast = winograd.suits(window, groups, x, k, len(k))
+    weights = winograd.weights(k) if winograd.suits(window, groups, x, k, len(k)) else None
     shape, dtype = (len(x), *window.steps, len(k)), np.result_type(x.dtype, k.dtype)
     y = np.empty_like(x, shape=shape, dtype=dtype, order="C")
 
     def some(part: slice) -> None:
-        if fast:
-            winograd.conv(x[part], k, window, y[part])
+        if weights is not None:
+            winograd.conv(x[part], weights, window, y[part])
         else:
             _conv_by_patches(x[part], k, window, groups, y[part])
 
-    in_parts(some, len(x))
+    in_parts(some, len(x), len(x) * math.prod(window.steps) * k.size)
     return y.transpose(0, 3, 1, 2)
 
 
@@ -125,11 +125,13 @@ def _conv_kernel(x: Array, g: Array, window: Window, groups: int) -> Array:
 
     def some(part: slice) -> Array:
         if fast:
-            return winograd.conv_kernel(x[part], g[part], window)
+            return winograd.points(x[part], g[part], window)
         return _conv_kernel_by_patches(x[part], g[part], window, groups)
 
-    first, *others = in_parts(some, len(x))
-    return sum(others, start=first)
+    inputs = x.shape[1] // groups * math.prod(window.size)
+    first, *others = in_parts(some, len(x), g.size * inputs)
+    total = sum(others, start=first)
+    return winograd.kernel(total) if fast else total
 
 
 def _conv_kernel_by_patches(x: Array, g: Array, window: Window, groups: int) -> Array:
@@ -173,7 +175,7 @@ def _conv_input_by_taps(g: Array, k: Array, window: Window, groups: int) -> Arra
                 product = np.matmul(block, matrix).reshape(*those.shape[:2], oh, ow, c)
                 those[:, :, *seen] += product[:, :, *at]
 
-    in_parts(some, len(g))
+    in_parts(some, len(g), len(g) * oh * ow * k.size)
     return x
 
 
@@ -253,6 +255,11 @@ def conv2d(x: Array, kernel: Array, stride: Ints = 1, padding: Ints = 0, groups:
     ------
     ShapeError
         The shapes do not fit.
+
+    Notes
+    -----
+    3×3 kernels from 32 channels to 32 or more go by Winograd's algorithm, on tiles of 4×4 outputs:
+    where a pixel is NaN or infinite, all outputs of its tiles are NaN.
 
     Examples
     --------

@@ -58,9 +58,13 @@ general_power = elementwise(
 )
 
 
+def _integers(x: Array) -> bool:
+    return hasattr(x, "dtype") and x.dtype.kind in "biu"
+
+
 def _constant_power(x: Array, n: float) -> Array:
     """xⁿ; a cube takes NumPy's general power 40 times as long as two products."""
-    if n == 3 or n == 4:
+    if n in (3, 4) and not (isinstance(n, float) and _integers(x)):
         square = x * x
         return square * (x if n == 3 else square)
     return x**n
@@ -141,12 +145,14 @@ arctan2 = elementwise(
 def _softplus(x: Array) -> Array:
     if np.iscomplexobj(x):  # a complex step: analytic, and never far out
         return np.log1p(np.exp(x))
+    x = x * 1.0 if _integers(x) else x  # some integers have no negative
     return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
 
 
 def _sigmoid(x: Array) -> Array:
     if np.iscomplexobj(x):
         return 1 / (1 + np.exp(-x))
+    x = x * 1.0 if _integers(x) else x
     # Neither exponential overflows. By np.logaddexp it takes seven times as long.
     return np.exp(np.minimum(x, 0)) / (1 + np.exp(-np.abs(x)))
 

@@ -105,7 +105,7 @@ def _max(x: Array, window: Window) -> Array:
         for at, seen in taps:
             np.maximum(y[part, :, *at], x[part, :, *seen], out=y[part, :, *at])
 
-    in_parts(some, len(x))
+    in_parts(some, len(x), 16 * x.size)
     return y
 
 
@@ -121,8 +121,13 @@ def _share_of_ties(y: Array, x: Array, window: Window) -> Chosen:
 
 def _sum(x: Array, window: Window, chosen: Chosen | None) -> Array:
     y = np.zeros_like(x, shape=(*x.shape[:2], *window.steps))
-    for i, (at, seen) in enumerate(window.taps()):
-        y[:, :, *at] += x[:, :, *seen] if chosen is None else x[:, :, *seen] * chosen[0][i]
+
+    def some(part: slice) -> None:
+        for i, (at, seen) in enumerate(window.taps()):
+            term = x[part, :, *seen]
+            y[part, :, *at] += term if chosen is None else term * chosen[0][i][part]
+
+    in_parts(some, len(x), 16 * x.size)
     return y if chosen is None else np.multiply(y, chosen[1], out=y)
 
 
@@ -143,7 +148,7 @@ def _spread(g: Array, window: Window, chosen: Chosen | None) -> Array:
             else:
                 x[part, :, *seen] += g[part, :, *at] * weight
 
-    in_parts(some, len(x))
+    in_parts(some, len(x), 16 * x.size)
     return x
 
 

@@ -53,17 +53,21 @@ def suits(window: Window, groups: int, x: Array, other: Array, out: int) -> bool
     with 16. Whole numbers and mixed dtypes are left to the patches. Where a pixel is infinite its
     whole tile becomes NaN, and within a factor of about 1e2 of the largest float sums overflow.
     """
-    if x.dtype != other.dtype or x.dtype.kind not in "fc":
-        return False
+    if x.dtype != other.dtype or x.dtype.kind not in "fc" or x.dtype.itemsize < 4:
+        return False  # in float16 ten times the error of patches
     c = x.shape[1]
     usual = window.size == (3, 3) and window.stride == (1, 1) and groups == 1
     return usual and min(c, out) >= 32 and max(window.padding) <= 2
 
 
-def conv(x: Array, k: Array, window: Window, y: Array) -> None:
+def weights(k: Array) -> Array:
+    """Transform a kernel, for `conv`: (36, channels in, channels out)."""
+    return _times(_WEIGHTS, k.transpose(2, 3, 1, 0))
+
+
+def conv(x: Array, weights: Array, window: Window, y: Array) -> None:
     """Write what ``_conv`` of `minisam.ops.convolution` does into y, channels last."""
-    (h, w), out = window.steps, len(k)
-    weights = _times(_WEIGHTS, k.transpose(2, 3, 1, 0))
+    (h, w), out = window.steps, weights.shape[2]
     tiles = _pixels(x, window)
     n, lines, columns = tiles.shape[2:5]
     whole = y
@@ -78,15 +82,20 @@ def conv(x: Array, k: Array, window: Window, y: Array) -> None:
         y[...] = whole[:, :h, :w]
 
 
-def conv_kernel(x: Array, g: Array, window: Window) -> Array:
-    """Compute what ``_conv_kernel`` of `minisam.ops.convolution` does."""
+def points(x: Array, g: Array, window: Window) -> Array:
+    """Compute, for `kernel`, the sum over all tiles: (36, channels in, channels out)."""
     c, out = x.shape[1], g.shape[1]
     tiles, outputs = _pixels(x, window), _outputs(g)
     k = np.zeros_like(x, shape=(36, c, out), order="C")
     for at in _blocks(tiles):
         pixels = _times(_PIXELS, tiles[:, :, *at])
         k += np.matmul(pixels.transpose(0, 2, 1), _times(_OUTPUTS, outputs[:, :, *at]))
-    return _times(_WEIGHTS.T, k).reshape(3, 3, c, out).transpose(3, 2, 0, 1)
+    return k
+
+
+def kernel(points: Array) -> Array:
+    """Transform back: then it is what ``_conv_kernel`` of `minisam.ops.convolution` gives."""
+    return _times(_WEIGHTS.T, points).reshape(3, 3, *points.shape[1:]).transpose(3, 2, 0, 1)
 
 
 def _times(transform: np.ndarray[Any, Any], x: Array) -> Array:

@@ -158,9 +158,10 @@ def train(
         A ``.npz`` written after every epoch.
     resume : bool
         Go on from the checkpoint if there is one; the result is bit-identical to a run that was
-        not interrupted. If False, an existing checkpoint is overwritten. That it is one of this
-        run is told from ``Run.settings``: a change of the code of a loss, which is known by its
-        name only, or of a layer of one's own, known by its repr, goes unnoticed.
+        not interrupted, on as many threads. If False, an existing checkpoint is overwritten.
+        That it is one of this run is told from ``Run.settings``: a change of the code of a loss,
+        which is known by its name only, or of a layer of one's own, known by its repr, goes
+        unnoticed.
     progress : bool
         Show a progress line on a terminal (with tqdm installed).
     after_epoch : callable, optional
@@ -222,7 +223,7 @@ def train(
         return bool(after_epoch and state.history and after_epoch(state.w, state.history[-1]))
 
     todo = range(state.epoch, state.epoch if ended() else epochs)
-    with _threads_for(data):
+    with _threads_for(model, data):
         for epoch in with_progress(todo, epochs, method.name, progress):
             began = time.perf_counter()
             order = batches(len(data.x_train), batch_size, (seed, ORDER, epoch), like=data.x_train)
@@ -249,13 +250,14 @@ def train(
                 files.save(saved, state.checkpoint(settings))
             if ended():
                 break
-    statistics = statistics_at(model, state.w, data.x_train)
+        statistics = statistics_at(model, state.w, data.x_train)
     return state.run(statistics, settings)
 
 
-def _threads_for(data: Dataset) -> AbstractContextManager[Any]:
+def _threads_for(model: Layer, data: Dataset) -> AbstractContextManager[Any]:
     """Split convolutions over threads; dense layers alone are left to the threads of BLAS."""
-    if data.device != "cpu" or data.x_train.ndim < 4 or find_spec("threadpoolctl") is None:
+    kernels = any(len(p.shape) == 4 for p in model.declare())
+    if not kernels or data.device != "cpu" or find_spec("threadpoolctl") is None:
         return nullcontext()
     return threads()
 

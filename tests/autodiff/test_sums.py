@@ -73,3 +73,13 @@ def test_batch_norm_is_the_formula():
     rows = x[0, 0]
     expected = (rows - rows.mean(-1, keepdims=True)) / rows.std(-1, keepdims=True)
     np.testing.assert_allclose(standardize(rows, axis=(-1,), eps=0.0), expected, rtol=1e-7)
+
+
+def test_constant_rows_become_zero():
+    for n in (3, 300, 768):
+        for value in (1000.0, 0.1, -3e5):
+            x = np.full((2, n), value, np.float32)
+            np.testing.assert_allclose(standardize(x, axis=(-1,), eps=1e-5), 0, atol=1e-3)
+    whole = np.array([[1, 2, 6]])
+    expected = (whole - 3.0) / np.sqrt(14 / 3)
+    np.testing.assert_allclose(standardize(whole, axis=(-1,), eps=0.0), expected, rtol=1e-12)

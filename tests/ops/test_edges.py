@@ -5,6 +5,7 @@ import pytest
 
 import minisam as ms
 from minisam.ops import sigmoid, silu, softplus
+from minisam.ops.elementwise import power
 
 ONES = np.ones((2, 3))
 
@@ -143,3 +144,22 @@ def test_a_third_position_is_refused(name):
 def test_a_list_beside_a_number():
     assert ms.grad(lambda t: np.sum(t * [1.0, 2.0]))(3.0) == 3.0
     assert ms.grad(lambda t: np.sum((t * t)[..., None][[0, 0]]))(3.0) == 12.0
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "bool", "int64"])
+def test_whole_numbers_in_smooth_functions(dtype):
+    x = np.array([0, 1, 1]).astype(dtype)
+    if dtype == "int8":
+        x[2] = -128
+    exact = 1 / (1 + np.exp(-x.astype(np.float64)))
+    np.testing.assert_allclose(ms.ops.sigmoid(x), exact, rtol=1e-12)
+    np.testing.assert_allclose(
+        ms.ops.softplus(x), np.log1p(np.exp(x.astype(np.float64))), rtol=1e-12
+    )
+
+
+def test_a_float_exponent_makes_floats():
+    x = np.array([3_000_000])
+    assert power(x, 3.0) == 2.7e19
+    np.testing.assert_array_equal(power(x, 3), x**3)
+    assert power(2.0, 3) == 8.0

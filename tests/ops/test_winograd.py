@@ -32,8 +32,8 @@ def test_patches_are_the_reference(problem, block):
     x, k, g, window = problem
     with mock.patch.object(winograd, "BLOCK", block):
         y = np.full(g.transpose(0, 2, 3, 1).shape, np.nan)
-        winograd.conv(x, k, window, y)
-        gk = winograd.conv_kernel(x, g, window)
+        winograd.conv(x, winograd.weights(k), window, y)
+        gk = winograd.kernel(winograd.points(x, g, window))
     expected = np.full_like(y, np.nan)
     convolution._conv_by_patches(x, k, window, 1, expected)
     np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12)
@@ -84,7 +84,7 @@ def test_it_is_taken_where_it_pays_and_only_there():
     x, k = np.ones((1, 32, 5, 5), np.float32), np.ones((32, 32, 3, 3), np.float32)
     with (
         mock.patch.object(winograd, "conv", wraps=winograd.conv) as forward,
-        mock.patch.object(winograd, "conv_kernel", wraps=winograd.conv_kernel) as kernel,
+        mock.patch.object(winograd, "points", wraps=winograd.points) as kernel,
     ):
         for how in ({"stride": 2}, {"groups": 2}, {"padding": 3}):
             its = k[:, : 32 // how.get("groups", 1)]
@@ -103,6 +103,15 @@ def test_whole_numbers_are_exact(dtypes):
     k = rng.integers(-4, 5, (32, 32, 3, 3)).astype(dtypes[1])
     expected = conv2d(x.astype("float64"), k.astype("float64"), padding=1)
     np.testing.assert_allclose(conv2d(x, k, padding=1), expected, rtol=0, atol=1e-9)
+
+
+def test_float16_is_as_good_as_by_patches():
+    rng = np.random.default_rng(1)
+    x, k = rng.normal(size=(1, 32, 8, 8)), rng.normal(size=(32, 32, 3, 3)) / 17
+    exact = conv2d(x, k)
+    found = conv2d(x.astype(np.float16), k.astype(np.float16))
+    assert found.dtype == np.float16
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-3 * np.abs(exact).max())
 
 
 @pytest.mark.parametrize("size", [8, 13])
