@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 import minisam as ms
+from minisam import sharpness
 from minisam.cli import batchsizes, main
 from minisam.cli.arguments import parse
 from minisam.experiments import Cell, Experiment
@@ -89,6 +91,46 @@ def test_a_run_that_is_given_up_says_so():
     assert list(wild) == ["diverged"]
 
 
+def test_the_training_set_is_evaluated_once_an_epoch_and_once_at_the_end(monkeypatch):
+    seen = []
+
+    def count(*args):
+        seen.append(args[1])
+        return ms.training.evaluate(*args)
+
+    monkeypatch.setattr("minisam.experiments.batchsizes.evaluate", count)
+    found = run_to_target(experiment(epochs=3), Cell(ms.sam.ERM(), 0), target=1e-3, rho=0.05)
+    assert (len(seen), found["reached"]) == (4, False)
+
+
+def test_a_hessian_that_is_not_finite_is_told_from_a_mistake(monkeypatch):
+    """What no training can change must not be kept as the end of a run."""
+    cell = Cell(ms.sam.ERM(), 0)
+    with pytest.raises(ValueError, match="at least 2 samples, got 1"):
+        run_to_target(experiment(measured=16, epochs=1), cell, target=1, rho=0.05)
+    few = replace(experiment(), build=lambda data: ms.nn.mlp([64, 5]))
+    with pytest.raises(ValueError, match="labels"):
+        run_to_target(few, cell, target=1, rho=0.05)
+
+    def curved(parts, w, rho, **options):
+        sharpness.hessian_product(lambda w: 1e200 * np.sum((1e80 * w) ** 2), w)[0](np.ones(w.size))
+
+    monkeypatch.setattr("minisam.experiments.batchsizes.measures", curved)
+    found = run_to_target(experiment(epochs=1), cell, target=1, rho=0.05)
+    assert found == {
+        "diverged": "there is no sharpness at the end: a product with the Hessian is not finite: "
+        "there is no spectrum."
+    }
+
+
+def test_a_loss_that_is_flat_to_the_last_bit_ends_one_run_and_not_all():
+    """There float32 has neither a gradient nor a Hessian, and no angle between the two."""
+    load = partial(ms.data.load, "digits", None, "float32", 40, 50)
+    flat = replace(experiment(optimizer=ms.optimizers.SGD(1e6), epochs=1), load=load)
+    found = run_to_target(flat, Cell(ms.sam.ERM(), 0), target=1, rho=0.05)
+    assert "the gradient noise or the Hessian is 0" in found["diverged"]
+
+
 # ---- correlations ----
 
 
@@ -146,6 +188,39 @@ def test_what_never_changes_has_no_correlation():
     assert found.within is None
 
 
+def test_what_is_not_finite_has_no_rank():
+    for wrong in (np.nan, np.inf):
+        assert np.isnan(spearman([1, 2, wrong], [1, 2, 3]))
+        assert np.isnan(spearman([1, 2, 3], [1, wrong, 3]))
+
+
+def test_two_seeds_have_a_correlation_without_a_jackknife():
+    x, y = np.random.default_rng(4).normal(size=(2, 6))
+    two, three = correlate(x, y, [0, 0, 0, 1, 1, 1]), correlate(x, y, [0, 0, 1, 1, 2, 2])
+    assert two.pooled.value == three.pooled.value == spearman(x, y)
+    assert np.isnan(two.pooled.error)
+    assert three.pooled.error > 0
+    assert np.isfinite(two.within.error)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "seeds", "message"),
+    [
+        ([1, 2], [1, 2], [0, 0], r"runs with 1 seeds"),
+        ([1, 2, 3], [1, 2], [0, 1], r"\(3,\) and \(2,\) numbers"),
+        ([1, 2], [1, 2], [0, 1, 2], r"3 seeds \(3,\)"),
+    ],
+)
+def test_what_cannot_be_correlated_is_refused(x, y, seeds, message):
+    with pytest.raises(ValueError, match=message):
+        correlate(x, y, seeds)
+
+
+def test_ranks_are_of_as_many_numbers():
+    with pytest.raises(ValueError, match=r"\(3,\) and \(1,\) numbers"):
+        spearman([1, 2, 3], [1])
+
+
 # ---- the command ----
 
 
@@ -164,7 +239,7 @@ def test_it_prints_keeps_and_draws_all_runs(capsys):
     assert rows["‖w‖"][0] == f"{np.mean(norms):.2g} ± {np.std(norms, ddof=1):.2g}"
     assert rows["batch size"] == ["5", "20"]
     expected = spearman([run["lambda_1"] for run in written], [run["gap"] for run in written])
-    assert re.search(rf"λmax +\{expected:+.2f} ", correlations)
+    assert re.search(rf"λmax +\{expected:+.2f} ± – ", correlations), "two seeds have no jackknife"
     assert "4 of 4 runs reached" in notes
     for kind in ("png", "svg"):
         assert (folder / f"predictors.{kind}").exists()
@@ -187,6 +262,23 @@ def test_finished_runs_are_not_run_again_and_more_are_added(monkeypatch, capsys)
     assert ran == []
     assert main([*SMALL, "--seeds", "3", "--quiet"]) == 0
     assert ran == [2, 2]
+
+
+def test_the_data_of_all_batch_sizes_are_read_once(monkeypatch):
+    loaded = []
+    load = ms.data.load
+
+    def count(*args):
+        loaded.append(args)
+        return load(*args)
+
+    monkeypatch.setattr(ms.data, "load", count)
+    monkeypatch.setattr(batchsizes, "run_cells", lambda *_, **__: ())
+    with pytest.raises(KeyError):  # nothing was run
+        main([*SMALL, "--quiet"])
+    assert len(loaded) == 1
+    kept = [json.loads(path.read_text("utf-8")) for path in sorted(Path("runs").rglob("*.jsonl"))]
+    assert [each["settings"]["batch_size"] for each in kept] == [20, 5]
 
 
 def test_interrupted_it_keeps_what_is_finished(monkeypatch, capsys):
@@ -220,7 +312,10 @@ def test_a_bar_on_a_terminal(monkeypatch, capsys):
         ("--seeds none", 2, "--seeds is 'none'"),
         ("--noise 1.5", 2, "noise must be in [0, 1)"),
         ("--target 0", 2, "--target must be positive"),
+        ("--target inf", 2, "--target must be positive and finite"),
         ("--rho -1", 2, "--rho must be positive"),
+        ("--rho inf", 2, "--rho must be positive and finite, got inf"),
+        ("--train 31", 2, "of which there are 31. Raise --train to at least 32"),
         ("--jobs 0", 2, "--jobs must be at least 1"),
         ("--epochs 1 --target 1e-6", 1, "0 of 4 runs reached 100% and a loss of 1e-06"),
     ],
@@ -231,6 +326,7 @@ def test_refusals_name_the_remedy(line, code, message, capsys):
     assert message in err
     assert "minisam batchsizes: " in err
     assert "Traceback" not in err
+    assert code == 1 or not Path("runs").exists()
 
 
 def test_the_folder_is_named_by_what_its_runs_share():

@@ -15,6 +15,7 @@ from minisam.cli import main, measuring, restoring
 from minisam.cli.arguments import parse
 from minisam.training import load_checkpoint, save_checkpoint
 from minisam.training.loop import statistics_at
+from tests import fakecupy
 
 SGD = ms.optimizers.SGD(0.1, momentum=0.9)
 FEW = ["--examples", "60", "--chunk", "20", "--k", "2", "--quiet"]
@@ -186,7 +187,7 @@ def test_seeds_are_averaged_and_their_differences_paired(runs, capsys):
         apart.std(ddof=1) / np.sqrt(3), rel=1e-9
     )
     assert main(["sharpness", *(str(runs / f"{name}.npz") for name in files), *FEW]) == 0
-    assert "in the difference of pairs of one seed" in capsys.readouterr().out
+    assert "difference of pairs of one seed" in " ".join(capsys.readouterr().out.split())
 
 
 def test_a_folder_stands_for_its_checkpoints_and_names_tell_them_apart(tmp_path, capsys):
@@ -201,6 +202,58 @@ def test_a_folder_stands_for_its_checkpoints_and_names_tell_them_apart(tmp_path,
     trained(tmp_path / "other.npz", ms.sam.SAM(0.1), epochs=1)
     found = told(tmp_path / "checkpoint.npz", tmp_path / "other.npz", capsys=capsys)
     assert [column["name"] for column in found["columns"]] == ["SAM 0.2", "SAM 0.1"]
+
+
+def test_names_say_what_the_ball_is(tmp_path, capsys):
+    methods = {
+        "SAM(p=inf) 0.05": ms.sam.SAM(0.05, p=np.inf),
+        "SAM(eta=0.01) 0.05": ms.sam.SAM(0.05, eta=0.01),
+        "SAM(p=1.5,eta=0) 0.05": ms.sam.SAM(0.05, p=1.5, eta=0),
+        "SAM 0.05": ms.sam.SAM(0.05, p=2.0),
+        "SAM 0.1": ms.sam.SAM(0.1, steps=2),
+        "SS-SAM 0.05": ms.sam.SSSAM(0.05, probability=0.25),
+        "ERM": ms.sam.ERM(),
+    }
+    for name, method in methods.items():
+        settings = {"method": repr(method)}
+        assert restoring.Restored(Path(), settings, 1, None, None, None).method == name
+    trained(tmp_path / "a.npz", ms.sam.SAM(0.05, eta=0.01), epochs=1)
+    trained(tmp_path / "b.npz", ms.sam.SAM(0.05, p=np.inf), epochs=1)
+    found = told(tmp_path / "a.npz", tmp_path / "b.npz", capsys=capsys)
+    assert [column["name"] for column in found["columns"]] == ["SAM(eta=0.01)", "SAM(p=inf)"]
+
+
+def test_each_column_says_what_its_error_bars_are_of(runs, capsys):
+    files = [str(runs / f"{name}.npz") for name in ("erm0", "erm1", "sam0")]
+    assert main(["sharpness", *files, *FEW]) == 0
+    notes = " ".join(capsys.readouterr().out.split("\n\n")[1].split())
+    erm, sam = re.search(r"(ERM: .*)(SAM: .*) ρ = ", notes).groups()
+    assert "; seeds 0, 1, ± over them;" in erm
+    assert "; seed 0, ± within this run;" in sam
+    assert "Over seeds it is that of their mean. Within a run it is of the examples" in notes
+    for names, absent in ((("erm0", "sam0"), "Over seeds"), (("erm0", "erm1"), "Within a run")):
+        assert main(["sharpness", *(str(runs / f"{name}.npz") for name in names), *FEW]) == 0
+        assert absent not in capsys.readouterr().out
+
+
+def test_what_a_gpu_has_trained_is_measured_too(tmp_path, capsys, monkeypatch):
+    line = ["--train", "60", "--test", "50", "--hidden", "2", "--epochs", "1", "--quiet"]
+    monkeypatch.setitem(sys.modules, "cupy", fakecupy)
+    for device in ("cpu", "cuda"):
+        out = str(tmp_path / device)
+        assert main(["train", *line, "--no-compare", "--device", device, "--out", out]) == 0
+    saved = load_checkpoint(tmp_path / "cuda" / "checkpoint.npz")
+    saved.meta["settings"]["data"] += ":1"
+    save_checkpoint(tmp_path / "second.npz", saved)
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    capsys.readouterr()
+    host, first, second = (
+        told(tmp_path / name, capsys=capsys)["columns"][0] for name in ("cpu", "cuda", "second.npz")
+    )
+    assert first["settings"][0]["data"].endswith("50 test, on cuda")
+    assert second["settings"][0]["data"].endswith("50 test, on cuda:1")
+    assert values(first) == values(second)
+    assert values(first)["test_loss"] == pytest.approx(values(host)["test_loss"], rel=1e-4)
 
 
 def test_the_table_shows_what_json_has(runs, capsys, tmp_path):
@@ -260,6 +313,11 @@ def test_a_line_shows_progress_on_a_terminal(runs, capsys, monkeypatch):
         ("erm0.npz --p 0.5", 2, "p must be in [1, inf]"),
         ("erm0.npz --k 161", 2, "k must be in [1, 160], the number of parameters; got 161"),
         ("erm0.npz --k 0", 2, "k must be"),
+        ("erm0.npz --rho inf", 2, "--rho must be positive and finite, got inf"),
+        ("erm0.npz --adaptive-rho 0", 2, "--adaptive-rho must be positive and finite, got 0"),
+        ("erm0.npz --p nan", 2, "p must be in [1, inf]"),
+        ("erm0.npz --json .", 1, "--json . is a folder; name a file"),
+        ("erm0.npz --json no.npz/x.json", 1, "Name another folder with --json."),
         ("erm0.npz --chunk 60", 2, "--chunk must be in [1, 30]"),
         ("erm0.npz --chunk 0", 2, "--chunk must be in [1, 30]"),
         ("erm0.npz --examples 1", 2, "--examples must be at least 2"),
@@ -277,6 +335,7 @@ def test_a_line_shows_progress_on_a_terminal(runs, capsys, monkeypatch):
 def test_refusals_name_the_remedy(line, code, message, runs, capsys, monkeypatch):
     monkeypatch.chdir(runs)
     Path("no.npz").write_text("nothing")
+    monkeypatch.setattr("minisam.cli.sharpness.measure", None)  # all is refused before it
     assert main(["sharpness", *FEW, *line.split()]) == code
     err = capsys.readouterr().err
     assert message in err

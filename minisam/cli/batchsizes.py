@@ -7,6 +7,7 @@ import time
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from minisam.experiments.summary import spread
 from minisam.optimizers import SGD
 from minisam.progress import progress_bar
 from minisam.text import aligned
+from minisam.training.checkpoint import replace_file
 
 WIDTH = 100
 MEASURES = {
@@ -75,11 +77,20 @@ def run(args: Namespace) -> int:
     if args.jobs is not None and args.jobs < 1:
         raise ValueError(f"--jobs must be at least 1, got {args.jobs}.")
     for name in ("target", "rho"):
-        if not getattr(args, name) > 0:
-            raise ValueError(f"--{name} must be positive, got {getattr(args, name):g}.")
-    experiments = {size: _experiment(args, size) for size in sizes}
+        if not 0 < getattr(args, name) < np.inf:
+            raise ValueError(f"--{name} must be positive and finite, got {getattr(args, name):g}.")
+    data = preparing.examples(args, 0)
+    measured = preparing.measured(args.model, data)
+    if measured < 2 * CHUNK:
+        raise ValueError(
+            f"the m-sharpness is of two or more chunks of {CHUNK} examples, of which there are "
+            f"{measured}. Raise --train to at least {2 * CHUNK}."
+        )
+    experiments = {size: _experiment(args, size, measured) for size in sizes}
     out = preparing.writable(Path(args.out or Path("runs", folder_name(args))))
-    found = _run_missing(args, experiments, cells, out)
+    first = replace(experiments[sizes[0]], load=lambda _: data)  # that is seed 0's, loaded already
+    settings = first.settings() | _settings(args)
+    found = _run_missing(args, experiments, cells, out, settings)
     runs = [each for each in found if each.get("reached")]
     if len({each["seed"] for each in runs}) < 2 or len({each["batch"] for each in runs}) < 2:
         raise Refused(
@@ -91,7 +102,7 @@ def run(args: Namespace) -> int:
     tables = [_ends(runs, sizes), _correlation_table(correlations)]
     print(*tables, _notes(args, len(found), runs), sep="\n\n")
     text = json.dumps({"settings": _settings(args), "runs": found}, indent=1)
-    preparing.replace_text(out / "batchsizes.json", text + "\n")
+    replace_file(out / "batchsizes.json", f"{text}\n".encode())
     figure = _figure(args, runs, out)
     if not args.quiet:
         print(f"\n{figure}\nRuns: {out / 'batchsizes.json'}")
@@ -129,8 +140,7 @@ def _sizes(text: str) -> list[int]:
     return sorted(sizes)
 
 
-def _experiment(args: Namespace, size: int) -> Experiment:
-    examples = preparing.examples(args, 0)
+def _experiment(args: Namespace, size: int, measured: int) -> Experiment:
     return Experiment(
         load=preparing.loader(args),
         build=partial(preparing.network, args.model, args.hidden),
@@ -138,7 +148,7 @@ def _experiment(args: Namespace, size: int) -> Experiment:
         epochs=args.epochs,
         batch_size=size,
         corrupt=symmetric_noise,
-        measured=preparing.measured(args.model, examples),
+        measured=measured,
     )
 
 
@@ -147,7 +157,11 @@ def _settings(args: Namespace) -> dict[str, float]:
 
 
 def _run_missing(
-    args: Namespace, experiments: dict[int, Experiment], cells: Sequence[Cell], out: Path
+    args: Namespace,
+    experiments: dict[int, Experiment],
+    cells: Sequence[Cell],
+    out: Path,
+    settings: dict[str, Any],
 ) -> list[dict[str, Any]]:
     """Run what is not in the files, one of which each batch size has; give all that was found."""
     began = time.perf_counter()
@@ -156,9 +170,9 @@ def _run_missing(
     with ExitStack() as stack:
         files = {
             size: stack.enter_context(
-                Results(out / f"batch{size}.jsonl", each.settings() | _settings(args))
+                Results(out / f"batch{size}.jsonl", settings | {"batch_size": size})
             )
-            for size, each in experiments.items()
+            for size in experiments
         }
         before = sum(cell in each for cell in cells for each in files.values())
         total = len(cells) * len(files)
@@ -218,7 +232,8 @@ def _correlation_table(correlations: dict[str, tuple[Correlation, Correlation]])
                 if each is None or np.isnan(each.value):
                     row.append("–")
                 else:
-                    row.append(f"{each.value:+.2f} ± {each.error:.2f}")
+                    error = "–" if np.isnan(each.error) else f"{each.error:.2f}"
+                    row.append(f"{each.value:+.2f} ± {error}")
         rows.append(row)
     return "Spearman's rank correlation of sharpness and gap\n" + aligned(rows)
 
@@ -232,7 +247,8 @@ def _notes(args: Namespace, total: int, runs: Sequence[dict[str, Any]]) -> str:
         f"wrong; m = {CHUNK}; the adaptive ball has ρ = 0.5.",
         "The gap is test minus train, of all runs together; within a seed, the mean over the seeds "
         "of the correlation among the runs of one, which share examples, labels and first "
-        "parameters. ± is one standard error over the seeds. A correlation is no cause: batch size "
+        "parameters. ± is one standard error over the seeds, and for all runs together takes "
+        "three. A correlation is no cause: batch size "
         "changes the gap and the measures at once.",
     ]
     return "\n".join(textwrap.fill(note, WIDTH) for note in notes)

@@ -15,9 +15,10 @@ from minisam.data import NoisyLabels, pair_noise, symmetric_noise
 from minisam.experiments import Cell, Experiment, Results, WorkersLostError, grid, run_cells
 from minisam.experiments.summary import summarize
 from minisam.progress import progress_bar
+from minisam.training.checkpoint import replace_file
 
 FILE = "cells.jsonl"
-NOISE: dict[str, Callable[..., NoisyLabels]] = {"symmetric": symmetric_noise, "pair": pair_noise}
+CORRUPT: dict[str, Callable[..., NoisyLabels]] = {"symmetric": symmetric_noise, "pair": pair_noise}
 
 
 def run(args: Namespace) -> int:
@@ -61,7 +62,7 @@ def run(args: Namespace) -> int:
     print(report.as_text())
     forms = {"md": report.as_markdown, "csv": report.as_csv, "json": report.as_json}
     for suffix, form in forms.items():
-        preparing.replace_text(out / f"table.{suffix}", form())
+        replace_file(out / f"table.{suffix}", form().encode())
     if not args.quiet:
         print(f"\nWritten: {out / 'table'}.md, .csv and .json; finished runs: {out / FILE}")
     return 0
@@ -102,7 +103,7 @@ def _experiment(args: Namespace) -> Experiment:
         optimizer=preparing.optimizer(args),
         epochs=args.epochs,
         batch_size=args.batch_size,
-        corrupt=NOISE[args.noise_kind],
+        corrupt=CORRUPT[args.noise_kind],
         measured=preparing.measured(args.model, examples),
     )
 

@@ -84,7 +84,7 @@ class Column:
         a, b = self.values, other.values
         return {
             name: Estimate(
-                a[name].value - b[name].value, float(np.hypot(a[name].error, b[name].error)), 1
+                a[name].value - b[name].value, float(np.hypot(a[name].error, b[name].error))
             )
             for name in a
             if name in b
@@ -140,7 +140,7 @@ def measure(args: Namespace, restored: Restored, tick: Callable[[int], Any]) -> 
     }
     before, after = values["train_loss"], values["test_loss"]
     error = float(np.hypot(before.error, after.error))
-    values["gap"] = Estimate(after.value - before.value, error, 1)
+    values["gap"] = Estimate(after.value - before.value, error)
     tick(1)
     n = used(args, restored)
     losses = measured_losses(model, data, w, n, size)
@@ -151,7 +151,7 @@ def measure(args: Namespace, restored: Restored, tick: Callable[[int], Any]) -> 
         tick(1)
     least = values[f"lambda_{args.k}"].value
     if args.k > 1 and least > 0:
-        values["ratio"] = _exact(values["lambda_1"].value / least)
+        values["ratio"] = Estimate(values["lambda_1"].value / least)
     bound = pac_bayes_bound(
         parts(train, zero_one),
         w,
@@ -161,10 +161,10 @@ def measure(args: Namespace, restored: Restored, tick: Callable[[int], Any]) -> 
         seed=args.seed,
     )
     values |= {
-        "highest": _exact(bound.highest),
-        **{f"bound_{name}": _exact(term) for name, term in bound.terms._asdict().items()},
-        "bound_h": _exact(bound.terms.h),
-        "bound": _exact(bound.value),
+        "highest": Estimate(bound.highest),
+        **{f"bound_{name}": Estimate(term) for name, term in bound.terms._asdict().items()},
+        "bound_h": Estimate(bound.terms.h),
+        "bound": Estimate(bound.value),
     }
     tick(1)
     return Measured(restored, values, bound)
@@ -215,7 +215,3 @@ def chunk(args: Namespace, restored: Restored) -> int:
             f"--chunk must be in [1, {most}], half of the examples measured; got {args.chunk}."
         )
     return int(args.chunk)
-
-
-def _exact(value: float) -> Estimate:
-    return Estimate(float(value), 0.0, 1)

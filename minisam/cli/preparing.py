@@ -1,7 +1,6 @@
 """What commands that train make of their arguments before they do."""
 
 import math
-import os
 import shlex
 import sys
 import tempfile
@@ -144,13 +143,15 @@ def measured(model: str, examples: Dataset) -> int:
     return min(most, len(examples.x_train))
 
 
-def writable(out: Path) -> Path:
+def writable(out: Path, option: str = "--out") -> Path:
     """Refuse a folder that no file can be made in, before anything is trained.
 
     Parameters
     ----------
     out : pathlib.Path
         It need not exist, and is not made.
+    option : str
+        What names another one.
 
     Returns
     -------
@@ -167,8 +168,9 @@ def writable(out: Path) -> Path:
         there = next(folder for folder in (out, *out.parents) if folder.exists())
         tempfile.TemporaryFile(dir=there).close()
     except OSError as error:
-        hint = "Name another folder with --out."
-        raise PermissionError(f"cannot write to {out}. {hint}") from error
+        raise PermissionError(
+            f"cannot write to {out}. Name another folder with {option}."
+        ) from error
     return out
 
 
@@ -235,26 +237,3 @@ def again(args: Namespace) -> str:
     """
     line = (sys.executable, "-m", "minisam", *args.argv)
     return shlex.join(word for word in line if word != "--no-resume")
-
-
-def replace_text(path: Path, text: str) -> None:
-    """Write a file whole, or leave it as it was.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Where.
-    text : str
-        All of it.
-
-    Raises
-    ------
-    OSError
-        It cannot be written.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.new")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -11,15 +11,17 @@ from typing import Any
 from minisam import data, nn
 from minisam.arrays import Array
 from minisam.autodiff.errors import ShapeError
-from minisam.cli.compare import NOISE
+from minisam.cli.compare import CORRUPT
 from minisam.data import Dataset
 from minisam.nn.layer import Layer
 from minisam.training import CheckpointError, load_checkpoint
 from minisam.training.loop import text_of
 from minisam.training.run import fingerprint
 
-DATA = re.compile(r"(.+): \((\d+), .*\) (float32|float64), (\d+) test")
-"""What `minisam.train` writes of a data set."""
+DATA = re.compile(r"(.+): \((\d+), .*\) (float32|float64), (\d+) test(?:, on cuda(?::\d+)?)?")
+"""What `minisam.train` writes of a data set; what a GPU has trained is measured on the host."""
+USUAL = {"p": ("2", "2.0"), "eta": ("None",)}
+"""What makes a ball a plain one, which a name need not say."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,11 +53,14 @@ class Restored:
 
     @property
     def method(self) -> str:
-        """What it was trained by, with its radius: ``SAM 0.05``."""
+        """What it was trained by: ``SAM 0.05``, ``SAM(p=inf) 0.05`` or ``SAM(eta=0.01) 0.5``."""
         text = self.settings["method"]
-        name, rho = (re.search(rf"\b{key}=([^,)]+)", text) for key in ("name", "rho"))
-        words = [found[1].strip("'") for found in (name, rho) if found]
-        return " ".join(word for word in words if word != "0.0") or text
+        found = dict(reversed(re.findall(r"\b(name|rho|p|eta)=([^,)]+)", text)))  # the first ones
+        if "name" not in found:
+            return str(text)
+        ball = [f"{key}={found[key]}" for key in USUAL if found.get(key) not in (None, *USUAL[key])]
+        name = found["name"].strip("'") + (f"({','.join(ball)})" if ball else "")
+        return name if found.get("rho") in (None, "0.0") else f"{name} {found['rho']}"
 
 
 def checkpoints(path: Path) -> list[Path]:
@@ -157,7 +162,7 @@ def _examples(
     kind: str,
 ) -> Dataset:
     found = data.load(name, root, dtype, train, test, seed)
-    labels = NOISE[kind](found.y_train, found.classes, noise, seed)
+    labels = CORRUPT[kind](found.y_train, found.classes, noise, seed)
     return replace(found, y_train=labels.y)
 
 

@@ -17,9 +17,11 @@ from minisam.cli.restoring import Restored, checkpoints, restore
 from minisam.cli.sharpness_figures import draw
 from minisam.plots.page import load_matplotlib
 from minisam.progress import progress_bar
+from minisam.sam.perturbation import conjugate
 from minisam.sharpness import Estimate
 from minisam.text import aligned
 from minisam.training import CheckpointError
+from minisam.training.checkpoint import replace_file
 
 WIDTH = 100
 STEPS = 13
@@ -50,11 +52,18 @@ def run(args: Namespace) -> int:
     """
     if args.examples is not None and args.examples < 2:
         raise ValueError(f"--examples must be at least 2, got {args.examples}.")
+    for name in ("rho", "adaptive_rho"):
+        if not 0 < getattr(args, name) < np.inf:
+            option = f"--{name.replace('_', '-')}"
+            raise ValueError(f"{option} must be positive and finite, got {getattr(args, name):g}.")
+    conjugate(args.p)
     if args.out is not None:
         load_matplotlib()  # all the measuring would be lost without it
         preparing.writable(Path(args.out))
     if args.json not in (None, "-"):
-        preparing.writable(Path(args.json).parent)
+        if Path(args.json).is_dir():
+            raise IsADirectoryError(f"--json {args.json} is a folder; name a file in it.")
+        preparing.writable(Path(args.json).parent, "--json")
     try:
         paths = [path for given in args.checkpoints for path in checkpoints(Path(given))]
         models = [
@@ -63,6 +72,12 @@ def run(args: Namespace) -> int:
         groups = _groups(models)
     except CheckpointError as error:
         raise Refused(f"minisam sharpness: {error}", 1) from error
+    for each in models:
+        chunk(args, each)
+        if not 1 <= args.k <= each.w.size:
+            raise ValueError(
+                f"--k must be in [1, {each.w.size}], the number of parameters; got {args.k}."
+            )
     total = len(models) * (STEPS + args.k)
     with (
         np.errstate(all="ignore"),  # what is not finite is found, and named
@@ -77,8 +92,7 @@ def run(args: Namespace) -> int:
     else:
         print(_table(args, columns), *_notes(args, columns), sep="\n")
     if args.json not in (None, "-"):
-        Path(args.json).parent.mkdir(parents=True, exist_ok=True)
-        preparing.replace_text(Path(args.json), _json(args, columns) + "\n")
+        replace_file(Path(args.json), f"{_json(args, columns)}\n".encode())
     if args.out is not None:
         firsts = {name: group[0] for name, group in groups.items()}
         files = draw(args, firsts, Path(args.out))
@@ -181,13 +195,14 @@ def _notes(args: Namespace, columns: Sequence[Column]) -> list[str]:
     for column in columns:
         first = column.runs[0].restored
         seeds = ", ".join(str(run.restored.settings["seed"]) for run in column.runs)
+        several = len(column.runs) > 1
         n, of, m = used(args, first), len(first.data.x_train), chunk(args, first)
-        more = f" and {len(column.runs) - 1} more" if len(column.runs) > 1 else ""
+        more = f" and {len(column.runs) - 1} more" if several else ""
         parts = [
             f"{first.path}{more}, {first.settings['data']}",
             f"d = {first.w.size:,}",
             f"{first.epoch} of {first.settings['epochs']} epochs",
-            f"seed {seeds}",
+            f"seeds {seeds}, ± over them" if several else f"seed {seeds}, ± within this run",
             f"sharpness and spectra on {n:,} of {of:,} training examples, m = {m}",
             f"held-out errors rise under noise, which the theorem needs: "
             f"{' or '.join(sorted({run.bound.verdict for run in column.runs}))}",
@@ -204,16 +219,20 @@ def _notes(args: Namespace, columns: Sequence[Column]) -> list[str]:
 
 
 def _errors(columns: Sequence[Column]) -> str:
-    """Say what ± means."""
-    if all(len(column.runs) > 1 for column in columns):
+    """Say what ± means, of the two things that it can be of a column."""
+    several = [len(column.runs) > 1 for column in columns]
+    what = "± is one standard error."
+    if any(several):
+        what += " Over seeds it is that of their mean"
         paired = len(columns) == 2 and columns[1].paired(columns[0])
-        what = "± is one standard error over the seeds"
-        return what + (", in the difference of pairs of one seed." if paired else ".")
-    return (
-        "± is one standard error, of the examples for losses and errors, of chunks for "
-        "m-sharpness, else of random draws; for eigenvalues it is the residual. It does not say "
-        "how runs with other seeds differ: for that, give checkpoints of several seeds."
-    )
+        what += ", in the difference of pairs of one seed." if paired else "."
+    if not all(several):
+        what += (
+            " Within a run it is of the examples for losses and errors, of chunks for m-sharpness, "
+            "else of random draws; for eigenvalues it is the residual. It does not say how runs "
+            "with other seeds differ: for that, give checkpoints of several seeds."
+        )
+    return what
 
 
 def _json(args: Namespace, columns: Sequence[Column]) -> str:

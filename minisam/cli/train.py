@@ -23,6 +23,7 @@ from minisam.sam import Method
 from minisam.sharpness import one_step, top_eigenvalues
 from minisam.text import aligned
 from minisam.training import DivergedError, Run, evaluate, load_checkpoint, train
+from minisam.training.checkpoint import replace_file
 from minisam.training.loop import PARAMETERS
 
 # A run whose loss is this close to ln(classes), that of guessing, has learned nothing.
@@ -253,7 +254,7 @@ def _write_history(job: _Job, runs: Mapping[str, Run], results: list[dict[str, A
     text = json.dumps({"settings": settings, "runs": entries})
     # JSON knows no infinity, which p may be, and no NaN: they become strings.
     text = json.dumps(json.loads(text, parse_constant=str), indent=1, allow_nan=False)
-    preparing.replace_text(job.out / "history.json", text + "\n")
+    replace_file(job.out / "history.json", f"{text}\n".encode())
 
 
 def _figure(job: _Job, runs: Mapping[str, Run]) -> str:

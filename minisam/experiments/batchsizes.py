@@ -8,6 +8,7 @@ import numpy as np
 from minisam.arrays import Array
 from minisam.experiments.cell import NOISE, Cell, Experiment
 from minisam.experiments.measured import measured_losses
+from minisam.sam import NonFiniteError
 from minisam.sharpness import measures
 from minisam.training import DivergedError, evaluate, train
 from minisam.training.loop import statistics_at
@@ -42,6 +43,11 @@ def run_to_target(
         ``test_accuracy``, ``gap`` (test loss minus training loss), ``error_gap`` (test error minus
         training error), and the values of `minisam.sharpness.measures`.
 
+    Raises
+    ------
+    ValueError
+        Less than two chunks of `CHUNK` examples are measured.
+
     Examples
     --------
     >>> import minisam as ms
@@ -67,8 +73,7 @@ def run_to_target(
             statistics = statistics_at(model, w, data.x_train)
             return evaluate(model, w, data.x_train, data.y_train, statistics)
 
-        def reached(w: Array) -> bool:
-            loss, accuracy = on_train(w)
+        def good(loss: float, accuracy: float) -> bool:
             return loss <= target and accuracy == 1
 
         try:
@@ -81,19 +86,20 @@ def run_to_target(
                 batch_size=experiment.batch_size,
                 seed=cell.seed,
                 progress=False,
-                after_epoch=lambda w, _: reached(w),
+                after_epoch=lambda w, _: good(*on_train(w)),
             )
+        except DivergedError as error:
+            return {"diverged": str(error)}
+        try:
             parts = measured_losses(model, data, run.w, experiment.measured)
             chunks = measured_losses(model, data, run.w, experiment.measured, CHUNK)
             found = dict(measures(parts, run.w, rho, chunks=chunks))
-        except DivergedError as error:
-            return {"diverged": str(error)}
-        except ValueError as error:  # a loss can still be finite where its Hessian is not
+        except NonFiniteError as error:  # a loss can still be finite where its Hessian is not
             return {"diverged": f"there is no sharpness at the end: {error}"}
     loss, accuracy = on_train(run.w)
     end = run.history[-1]
     return {
-        "reached": reached(run.w),
+        "reached": good(loss, accuracy),
         "epochs": len(run.history),
         "seconds": run.seconds,
         "train_loss": loss,

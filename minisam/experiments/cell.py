@@ -12,7 +12,7 @@ from minisam.data.noise import NoisyLabels, symmetric_noise
 from minisam.experiments.measured import EXAMPLES, measured_loss
 from minisam.nn.layer import Layer
 from minisam.optimizers import SGD, Adam
-from minisam.sam import Method
+from minisam.sam import Method, NonFiniteError
 from minisam.sam.policy import Never
 from minisam.sharpness import top_eigenvalues
 from minisam.training import DivergedError, Run, train
@@ -211,7 +211,7 @@ def run_cell(experiment: Experiment, cell: Cell) -> dict[str, Any]:
         try:
             loss = measured_loss(model, data, run.w, experiment.measured)
             lambda_max = float(top_eigenvalues(loss, run.w)[0])
-        except ValueError as error:  # a loss can still be finite where its Hessian is not
+        except NonFiniteError as error:  # a loss can still be finite where its Hessian is not
             return noise | {"diverged": f"{cell.method.name} has no sharpness at its end: {error}"}
     return noise | {
         "accuracy": run.history[-1]["test_accuracy"],

@@ -17,7 +17,8 @@ class Correlation:
     pooled : Estimate
         Over all runs together, in [-1, 1]; its standard error by the jackknife that leaves out
         one seed at a time, because the runs of one seed, which share examples and labels, are not
-        independent. NaN if one of the numbers never changes.
+        independent; NaN below three seeds, whose jackknife says nothing. NaN if one of the numbers
+        never changes, or is not finite.
     within : Estimate or None
         The mean over the seeds of the correlation among the runs of one seed, in which whatever
         differs from seed to seed has no part, with its standard error; None below two seeds in
@@ -43,6 +44,11 @@ def correlate(x: Array, y: Array, seeds: Array) -> Correlation:
     Correlation
         With its uncertainty, which is that of the seeds.
 
+    Raises
+    ------
+    ValueError
+        They are not of one length, or there is only one seed.
+
     Examples
     --------
     >>> found = correlate([1, 2, 3, 1, 2, 3], [10, 20, 40, 0, 5, 9], [0, 0, 0, 1, 1, 1])
@@ -51,10 +57,15 @@ def correlate(x: Array, y: Array, seeds: Array) -> Correlation:
     """
     x, y, seeds = np.asarray(x, float), np.asarray(y, float), np.asarray(seeds)
     known = np.unique(seeds)
+    if not x.shape == y.shape == seeds.shape or len(known) < 2:
+        raise ValueError(
+            f"correlate: {x.shape} and {y.shape} numbers of runs with {len(known)} seeds "
+            f"{seeds.shape}; of as many runs each, with at least two seeds."
+        )
     inside = np.array([spearman(x[seeds == seed], y[seeds == seed]) for seed in known])
     inside = inside[np.isfinite(inside)]
     without = [spearman(x[seeds != seed], y[seeds != seed]) for seed in known]
-    error = np.sqrt((len(known) - 1) * np.var(without))
+    error = np.sqrt((len(known) - 1) * np.var(without)) if len(known) > 2 else np.nan
     pooled = Estimate(spearman(x, y), float(error), len(known))
     return Correlation(pooled, Estimate.of(inside) if len(inside) > 1 else None)
 
@@ -65,18 +76,29 @@ def spearman(x: Array, y: Array) -> float:
     Parameters
     ----------
     x, y : array_like, (n,)
-        Numbers.
+        Numbers, at least one.
 
     Returns
     -------
     float
-        In [-1, 1]; NaN if one of them never changes.
+        In [-1, 1]; NaN if one of them never changes, or a number is not finite: it has no rank.
+
+    Raises
+    ------
+    ValueError
+        They are not of one length.
 
     Examples
     --------
     >>> round(spearman([1, 2, 3, 4], [1, 10, 100, 50]), 3)
     0.8
     """
+    if np.shape(x) != np.shape(y):
+        raise ValueError(
+            f"spearman: {np.shape(x)} and {np.shape(y)} numbers; give as many of each."
+        )
+    if not np.isfinite([x, y]).all():
+        return float("nan")
     a, b = _ranks(x), _ranks(y)
     a, b = a - a.mean(), b - b.mean()
     size = np.sqrt((a @ a) * (b @ b))

@@ -15,7 +15,7 @@ Groups: TypeAlias = Sequence[slice]
 
 
 class NonFiniteError(ValueError):
-    """A gradient has a NaN or an infinity, so that no perturbation is defined."""
+    """A gradient has a NaN or an infinity, so that no perturbation is defined; or a product has."""
 
 
 def conjugate(p: float) -> float:

@@ -9,7 +9,7 @@ from minisam.arrays import Array
 
 @dataclass(frozen=True)
 class Estimate:
-    """A mean of random samples.
+    """A mean of random samples; or, with nothing but a value, a number that is known exactly.
 
     Parameters
     ----------
@@ -28,8 +28,8 @@ class Estimate:
     """
 
     value: float
-    error: float
-    samples: int
+    error: float = 0.0
+    samples: int = 1
 
     @classmethod
     def of(cls, samples: Array) -> "Estimate":

@@ -1,7 +1,6 @@
 """Every measure of sharpness at one w, one after the other: what a report or a comparison needs."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -77,24 +76,20 @@ def measures(
     """
     w = as_variable(w)
     loss, d = streamed(losses), w.size
-    yield "norm", _exact(np.linalg.norm(to_numpy(w).astype(np.float64)))
-    yield "first_order", _exact(first_order(loss, w, rho, p))
-    yield "one_step", _exact(one_step(loss, w, rho, p))
-    yield "ball_maximum", _exact(ball_maximum(loss, w, rho, p, seed=seed).value)
+    yield "norm", Estimate(float(np.linalg.norm(to_numpy(w).astype(np.float64))))
+    yield "first_order", Estimate(first_order(loss, w, rho, p))
+    yield "one_step", Estimate(one_step(loss, w, rho, p))
+    yield "ball_maximum", Estimate(ball_maximum(loss, w, rho, p, seed=seed).value)
     yield "average_case", average_case(loss, w, rho / np.sqrt(d), seed=seed)
-    metric = asam_metric(w)
-    yield "adaptive", _exact(ball_maximum(loss, w, adaptive_rho, p, metric=metric, seed=seed).value)
+    adaptive = ball_maximum(loss, w, adaptive_rho, p, metric=asam_metric(w), seed=seed)
+    yield "adaptive", Estimate(adaptive.value)
     yield "m_sharpness", m_sharpness(chunks, w, rho, p)
     product, _ = hessian_product(loss, w)
     values, vectors = lanczos(product, d, k, seed=seed)
     for i, (value, v) in enumerate(zip(values, vectors, strict=True), 1):
-        yield f"lambda_{i}", _exact(value, np.linalg.norm(product(v) - value * v))
+        yield f"lambda_{i}", Estimate(float(value), float(np.linalg.norm(product(v) - value * v)))
     (least,), (v,) = lanczos(lambda v: -product(v), d, 1, seed=seed)
-    yield "lambda_min", _exact(-least, np.linalg.norm(product(v) + least * v))
+    yield "lambda_min", Estimate(-float(least), float(np.linalg.norm(product(v) + least * v)))
     yield "trace", hutchpp(product, d, seed=seed)
     yield "noise_trace", hutchpp(covariance_product(losses, w)[0], d, seed=seed)
     yield "alignment", alignment(losses, w, seed=seed)
-
-
-def _exact(value: Any, error: Any = 0.0) -> Estimate:
-    return Estimate(float(value), float(error), 1)

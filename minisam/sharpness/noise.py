@@ -7,6 +7,7 @@ import numpy as np
 
 from minisam.arrays import Array
 from minisam.progress import with_progress
+from minisam.sam.perturbation import NonFiniteError
 from minisam.sharpness.estimate import Estimate
 from minisam.sharpness.lanczos import lanczos
 from minisam.sharpness.products import covariance_product, hessian_product
@@ -84,7 +85,9 @@ def alignment(
     Raises
     ------
     ValueError
-        Fewer than two probes, or one of the matrices is 0.
+        Fewer than two probes.
+    NonFiniteError
+        One of the matrices is 0, and their cosine 0/0.
 
     Examples
     --------
@@ -109,7 +112,9 @@ def alignment(
     each = np.array(rows)
     total = each.sum(axis=0)
     if not total[1:].all():
-        raise ValueError("alignment: the gradient noise or the Hessian is 0: it has no direction.")
+        raise NonFiniteError(
+            "alignment: the gradient noise or the Hessian is 0: it has no direction."
+        )
     without = _cosine(total - each)
     error = np.sqrt((probes - 1) * np.var(without))
     return Estimate(float(_cosine(total)), float(error), probes)

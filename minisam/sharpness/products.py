@@ -8,6 +8,7 @@ import numpy as np
 from minisam.arrays import Array, to_numpy
 from minisam.autodiff.transforms import as_variable, grad, linearize, vjp
 from minisam.progress import with_progress
+from minisam.sam.perturbation import NonFiniteError
 from minisam.sharpness.streaming import Loss, Losses, parts_of
 
 Product: TypeAlias = Callable[[Array], Array]
@@ -36,7 +37,7 @@ def hessian_product(loss: Loss, w: Array) -> tuple[Product, int]:
     ------
     ShapeError
         The loss is not a scalar.
-    ValueError
+    NonFiniteError
         When it is called: a product is not finite.
 
     Examples
@@ -145,7 +146,7 @@ def _on_host(product: Product, w: Array, of: str) -> Product:
     def on_host(v: Array) -> Array:
         image = to_numpy(product(np.asarray(v, dtype=w.dtype, like=w))).astype(np.float64)
         if not np.isfinite(image).all():
-            raise ValueError(f"a product with the {of} is not finite: there is no spectrum.")
+            raise NonFiniteError(f"a product with the {of} is not finite: there is no spectrum.")
         return image
 
     return on_host

@@ -83,17 +83,42 @@ def save(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
     >>> back.arrays["w"], back.meta["epoch"]
     (array([1., 1.]), 3)
     """
-    path = Path(path)
     arrays = {name: to_numpy(a) for name, a in checkpoint.arrays.items()}
     meta = json.dumps({"version": VERSION, **checkpoint.meta}).encode()
     arrays["meta"] = np.frombuffer(meta, dtype=np.uint8)
     buffer = io.BytesIO()
     np.savez(buffer, checksum=np.array(_digest(arrays)), **arrays)  # type: ignore[arg-type]
+    replace_file(Path(path), buffer.getbuffer())
+
+
+def replace_file(path: Path, content: bytes | memoryview) -> None:
+    """Write a file whole, or leave it as it was.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Where; its folder is made if it is not there.
+    content : bytes
+        All of it.
+
+    Raises
+    ------
+    OSError
+        It cannot be written; an old one is left as it is.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     replace_file(Path(folder, "new", "a.txt"), b"all of it")
+    ...     Path(folder, "new", "a.txt").read_text()
+    'all of it'
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}.{os.getpid()}.new")
     try:
         with open(beside, "wb") as file:
-            file.write(buffer.getbuffer())
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(beside, path)

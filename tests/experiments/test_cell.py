@@ -76,11 +76,20 @@ def test_a_cell_that_diverges_says_so(experiment):
 
 def test_so_does_one_that_ends_where_no_hessian_is_finite(experiment, monkeypatch):
     def refuse(*_):
-        raise ValueError("a product with the Hessian is not finite.")
+        raise ms.sam.NonFiniteError("a product with the Hessian is not finite.")
 
     monkeypatch.setattr(ms.experiments.cell, "top_eigenvalues", refuse)
     found = run_cell(experiment, Cell(ms.sam.ERM(), 0))
     assert found["diverged"].startswith("ERM has no sharpness at its end: a product")
+
+
+def test_a_mistake_is_not_kept_as_a_run_that_diverged(experiment, monkeypatch):
+    def refuse(*_):
+        raise ValueError("k must be in [1, 3]")
+
+    monkeypatch.setattr(ms.experiments.cell, "top_eigenvalues", refuse)
+    with pytest.raises(ValueError, match="k must be in"):
+        run_cell(experiment, Cell(ms.sam.ERM(), 0))
 
 
 def test_sharpness_of_batch_norm_is_measured_with_the_statistics_at_w():
