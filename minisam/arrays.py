@@ -58,17 +58,38 @@ def device_of(x: Array) -> str:
     Returns
     -------
     str
-        ``"cpu"``, ``"cuda"`` for the first GPU, ``"cuda:1"`` for the second.
+        ``"cpu"`` or ``"cuda"``.
 
     Examples
     --------
     >>> device_of(np.zeros(2))
     'cpu'
     """
-    if on_host(x):
-        return "cpu"
-    number: int = x.device.id
-    return f"cuda:{number}" if number else "cuda"
+    return "cpu" if on_host(x) else "cuda"
+
+
+def check_device(device: str) -> None:
+    """Refuse a name that is not one of a device.
+
+    Parameters
+    ----------
+    device : str
+        ``"cpu"`` or ``"cuda"``.
+
+    Raises
+    ------
+    ValueError
+        It is another one.
+
+    Examples
+    --------
+    >>> check_device("cuda")
+    """
+    if device not in ("cpu", "cuda"):
+        raise ValueError(
+            f"device {device!r}: expected 'cpu' or 'cuda'. Of several GPUs the environment "
+            "variable CUDA_VISIBLE_DEVICES chooses one: CUDA_VISIBLE_DEVICES=1 the second."
+        )
 
 
 def moved(x: Array, device: str) -> Array:
@@ -79,7 +100,7 @@ def moved(x: Array, device: str) -> Array:
     x : array
         NumPy or CuPy array, or anything `numpy.asarray` takes.
     device : str
-        ``"cpu"``, ``"cuda"``, ``"cuda:1"`` and so on.
+        ``"cpu"`` or ``"cuda"``.
 
     Returns
     -------
@@ -100,13 +121,11 @@ def moved(x: Array, device: str) -> Array:
     >>> moved([1.0, 2.0], "cpu")
     array([1., 2.])
     """
+    check_device(device)
     if device == "cpu":
         return np.asarray(x) if on_host(x) else x.get()
-    if not on_host(x) and device_of(x) == device:
+    if not on_host(x):
         return x
-    name, _, number = device.partition(":")
-    if name != "cuda" or not (number or "0").isdecimal():
-        raise ValueError(f"device {device!r}: expected 'cpu', 'cuda', or 'cuda:1' and so on.")
     try:
         import cupy
     except ImportError as error:
@@ -116,13 +135,7 @@ def moved(x: Array, device: str) -> Array:
             f"device {device!r}: CuPy is installed, but finds no GPU that it can use. "
             "`nvidia-smi` shows whether there is a driver; device='cpu' needs none."
         )
-    if int(number or 0) >= cupy.cuda.runtime.getDeviceCount():
-        raise DeviceError(
-            f"device {device!r}: there are only {cupy.cuda.runtime.getDeviceCount()} GPUs here, "
-            "counted from 0."
-        )
-    with cupy.cuda.Device(int(number or 0)):
-        return cupy.asarray(np.asarray(x) if on_host(x) else x)
+    return cupy.asarray(np.asarray(x))
 
 
 def mixed(arrays: Any) -> str | None:
@@ -131,7 +144,7 @@ def mixed(arrays: Any) -> str | None:
     Parameters
     ----------
     arrays : iterable
-        Arrays; numbers and other things count as being anywhere.
+        Arrays; numbers, NumPy's scalars and other things count as being anywhere.
 
     Returns
     -------
@@ -142,7 +155,7 @@ def mixed(arrays: Any) -> str | None:
     --------
     >>> mixed([np.zeros(2), 1.0])
     """
-    found = {device_of(x): x.shape for x in arrays if getattr(x, "ndim", 0) or not on_host(x)}
+    found = {device_of(x): x.shape for x in arrays if isinstance(x, np.ndarray) or not on_host(x)}
     if len(found) < 2:
         return None
     places = " and ".join(f"{shape} on {device!r}" for device, shape in sorted(found.items()))

@@ -105,6 +105,15 @@ def test_the_two_cycle(capsys):
     assert Path("figures/sde-quadratic-sam-cycle-eta0.2-rho0.5.svg").exists()
 
 
+@pytest.mark.parametrize("experiment", ["paths", "weak", "metric", "stationary"])
+def test_one_path_has_no_standard_error(experiment, capsys):
+    line = ["sde", "quadratic", "--experiment", experiment, "--paths", "1", "--steps", "4"]
+    assert main(line) == 0
+    found = re.findall(r"\d ± (\S+)", capsys.readouterr().out)
+    assert len(found) > 5
+    assert set(found) == {"nan"}
+
+
 def test_figures_of_other_options_are_other_files():
     for rho in ("0.1", "0.2"):
         assert main(["sde", "cosh", "--rho", rho, *FEW]) == 0
@@ -151,6 +160,7 @@ def test_a_step_above_the_limit_is_warned_of(capsys):
         ("sde wavy --experiment cycle --sigma 0", 2, "--sigma would change nothing: cycle is one"),
         ("sde wavy --experiment cycle --method usam", 2, "--method would change nothing: only SAM"),
         ("sde saddle --experiment cycle --eta 1.5 --steps 2000", 1, "has left the range of floats"),
+        ("sde saddle --experiment cycle", 2, "SAM on saddle did not end at a minimum: halfway"),
         ("sde wavy --experiment cycle --steps 1", 2, "steps must be at least 2, got 1"),
         ("sde wavy --experiment escape", 2, "paths start at ‖x‖ = 2.5, not inside of radius = 1"),
         ("sde two-wells --sigma 99 --eta 0.5 --steps 50", 1, "left the range of floats"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from minisam.arrays import Array, device_of, moved
+from minisam.arrays import Array, device_of, mixed, moved
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +32,7 @@ class Dataset:
     ValueError
         If a part is empty, shapes disagree, a value is not finite or a label is out of range.
     TypeError
-        If a dtype is another one.
+        If a dtype is another one, or the parts are not all on one device.
 
     Examples
     --------
@@ -56,6 +56,8 @@ class Dataset:
     def __post_init__(self) -> None:
         if self.classes < 2:
             raise ValueError(f"classes of {self.name!r} must be at least 2, got {self.classes}.")
+        if apart := mixed((self.x_train, self.y_train, self.x_test, self.y_test)):
+            raise TypeError(f"parts of {self.name!r}: {apart}.")
         _check_examples(f"x_train of {self.name!r}", self.x_train)
         _check_examples(f"x_test of {self.name!r}", self.x_test)
         if self.x_train.shape[1:] != self.x_test.shape[1:]:
@@ -73,7 +75,7 @@ class Dataset:
 
     @property
     def device(self) -> str:
-        """Where the examples are: ``"cpu"``, or ``"cuda"`` and so on."""
+        """Where the examples are: ``"cpu"`` or ``"cuda"``."""
         return device_of(self.x_train)
 
     def to_device(self, device: str) -> "Dataset":

@@ -98,7 +98,8 @@ def _max(x: Array, window: Window) -> Array:
     if window.padding == (0, 0):  # then each tap is in every window
         y = x[:, :, *taps[0][1]].copy(order="K")
     else:
-        lowest = -np.inf if x.dtype.kind == "f" else np.iinfo(x.dtype).min
+        kind = x.dtype.kind
+        lowest = -np.inf if kind == "f" else False if kind == "b" else np.iinfo(x.dtype).min
         y = np.full_like(x, lowest, shape=(*x.shape[:2], *window.steps))
 
     def some(part: slice) -> None:

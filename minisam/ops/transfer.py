@@ -1,6 +1,6 @@
 """From the host to a device and back: linear maps, each the transpose of the other."""
 
-from minisam.arrays import Array, device_of, moved
+from minisam.arrays import Array, check_device, device_of, moved
 from minisam.autodiff.primitive import Primitive, linear
 from minisam.autodiff.tensor import value_of
 from minisam.ops.domains import cases
@@ -22,7 +22,8 @@ def to_device(x: Array, device: str) -> Array:
     x : array
         NumPy or CuPy array, anything `numpy.asarray` takes, or a Tensor.
     device : str
-        ``"cuda"`` is the first GPU, ``"cuda:1"`` the second; ``"cpu"`` is the host.
+        ``"cuda"`` is the GPU, of several the first that CUDA_VISIBLE_DEVICES names; ``"cpu"`` is
+        the host.
 
     Returns
     -------
@@ -45,6 +46,7 @@ def to_device(x: Array, device: str) -> Array:
     >>> ms.to_device([1.0, 2.0], "cpu")
     array([1., 2.])
     """
+    check_device(device)  # before the operation, which takes a ValueError to be about shapes
     return moved_op(x, device=device)
 
 

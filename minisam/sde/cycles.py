@@ -104,7 +104,8 @@ def cycle(problem: Problem, *, eta: float, rho: float, steps: int) -> Cycle:
     Raises
     ------
     ValueError
-        A number is out of range, or SAM ended where the curvature allows no cycle.
+        A number is out of range, or SAM ended where there is no minimum, or where the curvature
+        allows no cycle.
     FloatingPointError
         It left the range of floats.
 
@@ -115,7 +116,7 @@ def cycle(problem: Problem, *, eta: float, rho: float, steps: int) -> Cycle:
     >>> found.iterates[-2:].ravel().round(12), round(found.amplitude, 12)
     (array([-0.1,  0.1]), 0.1)
     """
-    from minisam.sharpness.spectrum import top_eigenvalues
+    from minisam.sharpness.spectrum import bottom_eigenvalues, top_eigenvalues
 
     if steps < 2:
         raise ValueError(f"cycle: steps must be at least 2, got {steps}.")
@@ -130,5 +131,15 @@ def cycle(problem: Problem, *, eta: float, rho: float, steps: int) -> Cycle:
             f"SAM on {problem.name} has left the range of floats. Lower eta or steps."
         )
     halfway = (iterates[-2] + iterates[-1]) / 2
-    top = float(top_eigenvalues(lambda w: problem.f(w[None])[0], halfway)[0])
+
+    def loss(w: Array) -> Array:
+        return problem.f(w[None])[0]
+
+    top, bottom = (float(ends(loss, halfway)[0]) for ends in (top_eigenvalues, bottom_eigenvalues))
+    if bottom < -1e-6 * top:  # what is resolved of it
+        raise ValueError(
+            f"SAM on {problem.name} did not end at a minimum: halfway between its last two "
+            f"iterates the least eigenvalue of the Hessian is {bottom:g}. Near a saddle no "
+            "two-cycle attracts; more steps may lead away from it."
+        )
     return Cycle(iterates, top, cycle_amplitude(top, eta, rho))

@@ -120,13 +120,14 @@ def stationary(
         )
         mean, covariance = runs.means[-1, 0], runs.covariances[-1, 0]
         ratio = mean / mean[0]
+        count = paths if paths > 1 else np.nan  # one path says nothing of the others
         # Var(a/b) to first order, of means that vary together.
         variance = np.diag(covariance) - 2 * ratio * covariance[0] + ratio**2 * covariance[0, 0]
         table[:, :, i] = (
             mean,
-            np.sqrt(np.diag(covariance) / paths),
+            np.sqrt(np.diag(covariance) / count),
             ratio,
-            np.sqrt(np.maximum(variance, 0) / paths) / abs(mean[0]),
+            np.sqrt(np.maximum(variance, 0) / count) / abs(mean[0]),
         )
     values, errors, ratios, ratio_errors = (dict(zip(names, rows, strict=True)) for rows in table)
     del ratios[algorithm.name], ratio_errors[algorithm.name]

@@ -76,8 +76,11 @@ class Simulation:
         i, j = self._at(process, observable)
         o, _ = self._at(other, observable)
         c = self.covariances[:, j]
+        gap = self.means[:, j, i] - self.means[:, j, o]
+        if self.paths == 1:
+            return gap, np.full(len(self.steps), np.nan)
         variance = np.maximum(c[:, i, i] + c[:, o, o] - 2 * c[:, i, o], 0)
-        return self.means[:, j, i] - self.means[:, j, o], np.sqrt(variance / max(self.paths - 1, 1))
+        return gap, np.sqrt(variance / (self.paths - 1))
 
     def _at(self, process: str, observable: str) -> tuple[int, int]:
         return self.processes.index(process), self.observables.index(observable)

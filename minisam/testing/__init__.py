@@ -2,8 +2,8 @@
 
 For each of its primitives minisam has a *domain*: arguments of every shape that matters, broadcast,
 empty, 0-d, strided, with ties and zeros. `checks` runs another engine's functions of the same names
-through them, to the third derivative. An engine is told about by an *adapter*, a module or object
-with
+through them, to the second derivative, and to the third on the three smallest cases of each, in
+which little is broadcast. An engine is told about by an *adapter*, a module or object with
 
 ``functions``
     a dict from the names of minisam's primitives to the engine's functions, which take arrays of

@@ -71,7 +71,7 @@ def _wrapped(
     def pull(i: int, ct: Array, y: Array, *args: Array) -> Array:
         def pulled(*given: Array) -> Array:
             found = engine.vjp(f, *given[:-1])[1](given[-1])
-            return (found if isinstance(found, tuple) else (found,))[i]
+            return (found if isinstance(found, tuple | list) else (found,))[i]
 
         return _wrapped(engine, pulled, pulled, name)(*args, ct)
 

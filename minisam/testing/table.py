@@ -89,7 +89,8 @@ def checks(engine: Engine) -> list[Check]:
     Raises
     ------
     TypeError
-        The adapter lacks something, or names a function that is no primitive of minisam.
+        The adapter lacks something, offers no functions, or names one that is no primitive of
+        minisam.
 
     Examples
     --------
@@ -104,6 +105,8 @@ def checks(engine: Engine) -> list[Check]:
     for name in ("functions", "vjp"):
         if not hasattr(engine, name):
             raise TypeError(f"the adapter {engine!r} has no {name!r}; see help(minisam.testing).")
+    if not engine.functions:
+        raise TypeError(f"the adapter {engine!r} offers no functions: there is nothing to check.")
     unknown = [name for name in engine.functions if name not in PRIMITIVES]
     if unknown:
         raise TypeError(
@@ -139,7 +142,7 @@ def by_name(module: Any) -> dict[str, Callable[..., Any]]:
     """
     import_module("minisam.nn")
     found = {name: getattr(module, name) for name in PRIMITIVES if hasattr(module, name)}
-    del found["identity"]  # NumPy's makes a matrix
+    found.pop("identity", None)  # NumPy's makes a matrix
     others: dict[str, Callable[..., Any]] = {
         "where": lambda a, b, condition: module.where(condition, a, b),
         "pad": lambda x, width: module.pad(x, width, mode="constant"),

@@ -111,6 +111,14 @@ def test_integers_pool_too():
     np.testing.assert_array_equal(y[0, 0], [[-16, -14, -13], [-8, -6, -5], [-4, -2, -1]])
 
 
+@pytest.mark.parametrize("padding", [0, 1])
+def test_a_mask_pools_too(padding):
+    x = np.arange(16).reshape(1, 1, 4, 4) % 5 == 0
+    found = max_pool2d(x, 2, padding=padding)
+    assert found.dtype == bool
+    np.testing.assert_array_equal(found, max_pool2d(x.astype(int), 2, padding=padding) == 1)
+
+
 @pytest.mark.parametrize("size", [2, 15, 16, 17])
 def test_all_pixels_tie(size):
     """Also more ties than a byte can count."""

@@ -63,6 +63,20 @@ def test_no_cycle_is_refused():
         sde.cycle(sde.saddle(), eta=1.5, rho=RHO, steps=2000)
 
 
+@pytest.mark.parametrize("problem", [sde.saddle(), sde.embedded_saddle()], ids=lambda p: p.name)
+def test_at_a_saddle_none_is_announced(problem):
+    """λmax is positive there."""
+    with pytest.raises(ValueError, match=rf"SAM on {problem.name} did not end at a minimum: .* -"):
+        sde.cycle(problem, eta=0.05, rho=0.1, steps=100)
+
+
+def test_a_flat_direction_is_no_saddle():
+    """Its eigenvalue 0 may come out below 0 by rounding."""
+    vectors = np.linalg.qr(np.arange(9.0).reshape(3, 3) ** 2)[0]
+    valley = sde.quadratic(vectors * [0.0, 0.0, 3.0] @ vectors.T, [0.1, 0.2, -0.3])
+    assert sde.cycle(valley, eta=0.5, rho=RHO, steps=100).curvature == pytest.approx(3.0)
+
+
 def test_at_rest_there_is_no_direction():
     """From the minimum itself SAM does not move; what is along no direction is 0, not NaN."""
     found = sde.cycle(sde.quadratic([[1.0]], [0.0]), eta=0.5, rho=RHO, steps=3)

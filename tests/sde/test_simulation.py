@@ -140,6 +140,15 @@ def test_means_and_covariances_are_those_of_the_paths():
     assert runs.standard_error("SGD", "x")[0] == 0
 
 
+def test_one_path_says_nothing_of_the_others():
+    problem, noise, processes = setting()
+    runs = sde.simulate(problem, noise, processes, steps=2, paths=1)
+    gap, error = runs.difference("SAM", "SDE", "f")
+    np.testing.assert_array_equal(gap, runs.mean("SAM", "f") - runs.mean("SDE", "f"))
+    assert np.isnan(error).all()
+    assert np.isnan(runs.standard_error("SAM", "f")).all()
+
+
 def test_an_algorithm_and_its_sde_share_their_noise():
     """Their difference varies far less than either: the signs of both noises agree."""
     problem, noise, processes = setting()

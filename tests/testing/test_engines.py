@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import minisam as ms
+from minisam import testing
 from minisam.autodiff import PRIMITIVES, GradientError
 from minisam.autodiff.tensor import value_of
 from minisam.testing import by_name, checks
@@ -39,6 +40,24 @@ def test_numpys_names_lead_to_the_same_functions():
             np.testing.assert_allclose(
                 found[name](*args, **params), PRIMITIVES[name](*args, **params)
             )
+
+
+def test_names_are_taken_of_a_module_that_has_few():
+    assert by_name(SimpleNamespace(sin=np.sin)) == {"sin": np.sin}
+
+
+def test_the_third_order_is_checked_where_the_docstring_says():
+    assert "third on the three smallest cases" in " ".join(testing.__doc__.split())
+    first, second, third = checks(SimpleNamespace(functions={"add": np.add}, vjp=ms.vjp))
+    assert [len(each.cases()) for each in (first, second, third)] == [15, 15, 3]
+
+
+def test_cotangents_may_be_a_list():
+    def vjp(f, *args):
+        value, pull = ms.vjp(f, *args)
+        return value, lambda ct: list(pull(ct))
+
+    checks(SimpleNamespace(functions={"multiply": np.multiply}, vjp=vjp))[1].run()
 
 
 # A student's engine.
@@ -152,6 +171,7 @@ def test_what_an_engine_raises_is_a_failure_and_no_crash():
     [
         (SimpleNamespace(vjp=ms.vjp), "has no 'functions'"),
         (SimpleNamespace(functions={}), "has no 'vjp'"),
+        (SimpleNamespace(functions={}, vjp=ms.vjp), "offers no functions: there is nothing"),
         (SimpleNamespace(functions={"sine": np.sin}, vjp=ms.vjp), "offers sine, which minisam"),
     ],
 )

@@ -64,7 +64,12 @@ def test_tests_that_are_named_run_beside_it(project):
 
 @pytest.mark.parametrize(
     ("text", "says"),
-    [(None, "No module named"), ("functions = {}", "has no 'vjp'"), ("import nothing", "nothing")],
+    [
+        (None, "No module named"),
+        ("functions = {}", "has no 'vjp'"),
+        ("functions = {}; vjp = None", "offers no functions"),
+        ("import nothing", "nothing"),
+    ],
 )
 def test_an_adapter_that_is_none(project, text, says):
     if text is not None:
