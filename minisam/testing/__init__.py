@@ -10,7 +10,7 @@ which little is broadcast. An engine is told about by an *adapter*, a module or 
     the engine, and parameters such as ``axis`` by keyword; `by_name` makes one from a module;
 ``vjp(f, *args)``
     the value of ``f(*args)``, a NumPy array, and the pullback: a function that takes a cotangent
-    and returns a tuple with a cotangent for each argument;
+    and returns a tuple or list with a cotangent for each argument;
 ``jvp(f, args, tangents)``, if there is forward mode
     the value and the tangent;
 ``order``, by default 3
