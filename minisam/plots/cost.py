@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from minisam.plots.looks import looks
 from minisam.plots.page import write
 
 MARKERS = "os^DvPX<>p*hd8H"
@@ -151,12 +152,13 @@ def _draw(figure: Any, found: list[Cost], title: str) -> None:
     low = -_near([cost.deviation - cost.accuracy for cost in found])
     wide = right - min(cost.evaluations for cost in found) or right
     edge, foot = right + 0.12 * wide, low - 0.05 * (found[0].accuracy - low)
-    stairs = []
-    places = _side_by_side([min(cost.evaluations, edge) for cost in found], 0.025 * wide)
+    stairs, shown = [], looks(sorted(cost.method for cost in found))
+    exact = [min(cost.evaluations, edge) for cost in found]
+    places = _side_by_side(exact, 0.025 * wide)
     for i, (cost, x) in enumerate(zip(found, places, strict=True)):
         far, poor = cost.evaluations > right, cost.accuracy < low
         y = 100 * (foot if poor else cost.accuracy)
-        deviation, colour = 100 * cost.deviation, f"C{i % 7}"
+        deviation, colour = 100 * cost.deviation, shown[cost.method]["color"]
         spread = f" ± {deviation:.1f}" if deviation else ""
         axes.errorbar(
             x,
@@ -183,10 +185,12 @@ def _draw(figure: Any, found: list[Cost], title: str) -> None:
     axes.set_xlabel("gradient evaluations (batches)")
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(title)
+    aside = "" if places == exact else "\nnear-equal costs are drawn side by side, the best in place"
+    spread = ", mean ± std" if any(cost.deviation for cost in found) else ""
     figure.legend(
         loc="outside lower center",
         ncols=2,
-        title="test accuracy, mean ± std (%); filled: on the Pareto front (grey)",
+        title=f"test accuracy{spread} (%); filled: on the Pareto front (grey){aside}",
         fontsize="small",
         title_fontsize="small",
     )

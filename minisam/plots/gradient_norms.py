@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minisam.arrays import Array
+from minisam.plots.looks import looks
 from minisam.plots.page import write
 
 
@@ -96,17 +97,19 @@ def gradient_norms_figure(
             )
 
     def draw(figure: Any) -> None:
-        axes = figure.subplots()
+        axes, shown = figure.subplots(), looks(norms)
         for name, values in norms.items():
             epochs = np.arange(1, values.shape[1] + 1)
-            (line,) = axes.plot(epochs, values.mean(axis=0), label=name, marker="o", markevery=[-1])
+            end = {"marker": "o", "markevery": [-1]}
+            axes.plot(epochs, values.mean(axis=0), label=name, **end, **shown[name])
             low, high = values.min(axis=0), values.max(axis=0)
-            axes.fill_between(epochs, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+            axes.fill_between(epochs, low, high, color=shown[name]["color"], alpha=0.2, linewidth=0)
         axes.set_yscale("log")
         axes.set_xlabel("epoch")
         axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_ylabel(r"$\mathrm{E}_B\,\|\nabla L(B; w_t)\|^2$  (nats²)")
-        axes.legend(title="mean and range of the seeds")
+        many = any(len(values) > 1 for values in norms.values())
+        axes.legend(title="mean and range of the seeds" if many else None)
         axes.set_title(title)
 
     return write(path, draw)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minisam.arrays import Array
+from minisam.plots.looks import looks
 from minisam.plots.page import write
 from minisam.sharpness.landscape import Landscape
 
@@ -70,8 +71,9 @@ def slices_figure(
     def draw(figure: Any) -> None:
         panels = figure.subplots(1, len(slices), sharey=True, squeeze=False)[0]
         for axes, (label, curves) in zip(panels, slices.items(), strict=True):
+            shown = looks(curves)
             for name, line in curves.items():
-                axes.plot(line.steps[0], line.values, label=name)
+                axes.plot(line.steps[0], line.values, label=name, **shown[name])
             axes.set_xlabel(label)
             if log:
                 axes.set_yscale("log")
@@ -150,15 +152,16 @@ def planes_figure(
         for axes, (name, plane) in zip(panels, planes.items(), strict=True):
             x, y = plane.steps
             z = np.clip(plane.values.T, levels[0], levels[-1])
-            shown = axes.contourf(x, y, z, levels, norm=norm, cmap="Blues")
+            shown = axes.contourf(x, y, z, levels, norm=norm, cmap="Greys")
             axes.contour(x, y, z, levels, colors="white", linewidths=0.5)
-            for i, (label, points) in enumerate((paths or {}).get(name, {}).items()):
-                colour = ("C0", "black", "C3")[i % 3]
-                line = {"color": colour, "linestyle": "-", "linewidth": 1.2}
+            ways = (paths or {}).get(name, {})
+            colours = {label: look["color"] for label, look in looks(ways).items()}
+            for label, points in ways.items():
+                line = {"color": colours[label], "linestyle": "-", "linewidth": 1.2}
                 # So many points that they would make a band are none to be looked at.
                 dots = {"marker": ".", "markersize": 4} if len(points) <= MANY else {}
                 axes.plot(*points.T, **line, **dots, label=label)
-                axes.plot(*points[-1], color=colour, marker="o", linestyle="none")
+                axes.plot(*points[-1], color=colours[label], marker="o", linestyle="none")
             axes.set_title(name)
             axes.set_xlabel(labels[0])
             axes.set_xlim(x.min(), x.max())

@@ -66,7 +66,7 @@ def predictors_figure(
     down = -(-len(values) // across)
 
     def draw(figure: Any) -> None:
-        from matplotlib.ticker import LogLocator
+        from matplotlib.ticker import LogLocator, MaxNLocator
 
         panels = figure.subplots(down, across, sharey=True, squeeze=False)
         known = np.unique(sizes)
@@ -88,7 +88,9 @@ def predictors_figure(
                 )
             if (values[name] > 0).all() and np.ptp(np.log(values[name])) > 1:
                 axes.set_xscale("log")
-                axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+                decade = values[name].max() >= 10 * values[name].min()
+                ticks = LogLocator(subs=(1.0, 3.0)) if decade else MaxNLocator(3)
+                axes.xaxis.set_major_locator(ticks)
                 axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}")
                 axes.xaxis.set_minor_formatter(lambda *_: "")
             axes.set_title(name)

@@ -170,9 +170,9 @@ def _draw(figure: Any, loss: Callable[[Array], Array], step: Step, rho: float, t
     free = -free if free @ to_sam > 0 else free
     shifted = step.w_adv + step.w_sam - step.w
     _arrow(axes, step.w_adv, shifted, "0.5", "--")
-    _arrow(axes, step.w, step.w_adv, "C0", "-")
+    _arrow(axes, step.w, step.w_adv, "C2", "-")
     _arrow(axes, step.w, step.w_plain, "C1", "-")
-    _arrow(axes, step.w, step.w_sam, "C2", "-")
+    _arrow(axes, step.w, step.w_sam, "C0", "-")
     for point, text, away in (
         (step.w, "$w_t$", free),
         (step.w_adv, r"$w_\mathrm{adv} = w_t + \hat\epsilon$", -along),
@@ -182,9 +182,9 @@ def _draw(figure: Any, loss: Callable[[Array], Array], step: Step, rho: float, t
     ):
         _label(axes, point, text, away)
     for end, at, text, colour in (
-        (step.w_adv, 0.5, r"$\hat\epsilon$", "C0"),
+        (step.w_adv, 0.5, r"$\hat\epsilon$", "C2"),
         (step.w_plain, 0.5, r"$-\eta\,\nabla L(w_t)$", "C1"),
-        (step.w_sam, 0.75, r"$-\eta\,\nabla L(w_\mathrm{adv})$", "C2"),
+        (step.w_sam, 0.75, r"$-\eta\,\nabla L(w_\mathrm{adv})$", "C0"),
     ):
         _label(axes, step.w + at * (end - step.w), text, free, colour)
     for point in (step.w, step.w_adv, step.w_plain, step.w_sam):

@@ -1,10 +1,11 @@
 """Figures of the SDE models: paths, weak errors, where they settle, saddles and the two-cycle."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from minisam.plots.looks import looks
 from minisam.plots.page import write
 from minisam.sde import Cycle, Metric, Simulation, Stationary, WeakError
 
@@ -65,17 +66,16 @@ def paths_figure(
     def draw(figure: Any) -> None:
         panels = figure.subplots(1, len(observables), squeeze=False)[0]
         time = eta * runs.steps
+        shown = looks(runs.processes)
         for axes, observable in zip(panels, observables, strict=True):
-            lines = [
-                axes.plot(time, runs.mean(process, observable), label=process)[0]
-                for process in runs.processes
-            ]
+            for process in runs.processes:
+                axes.plot(time, runs.mean(process, observable), label=process, **shown[process])
             edges = [
                 runs.mean(process, observable) + side * runs.std(process, observable)
                 for process in runs.processes[:2]
                 for side in (-1, 1)
             ]
-            band, model = (line.get_color() for line in lines[:2])
+            band, model = (shown[process]["color"] for process in runs.processes[:2])
             axes.fill_between(time, *edges[:2], color=band, alpha=0.2, linewidth=0)
             for edge in edges[2:]:
                 axes.plot(time, edge, color=model, linestyle="-", linewidth=0.6)
@@ -121,11 +121,12 @@ def weak_error_figure(
         axes = figure.subplots()
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
+        shown = _with_bars(found.errors)
         for model, errors in found.errors.items():
             order, uncertain = found.slope(model)
             label = f"{model}: slope {order:.2f} ± {uncertain:.1g}"
             bars = 4 * found.standard_errors[model]
-            axes.errorbar(found.etas, errors, bars, label=label, marker="o", capsize=2)
+            axes.errorbar(found.etas, errors, bars, label=label, **shown[model])
         axes.set_xticks(found.etas, [f"{eta:g}" for eta in found.etas])
         axes.set_xlabel("step size η")
         axes.set_ylabel("weak error, largest over all steps")
@@ -163,9 +164,10 @@ def stationary_figure(
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
+        shown = _with_bars(found.ratios)
         for model, ratios in found.ratios.items():
             bars = 4 * found.ratio_errors[model]
-            axes.errorbar(found.rhos, ratios, bars, label=model, marker="o", capsize=2)
+            axes.errorbar(found.rhos, ratios, bars, label=model, **shown[model])
         axes.axhline(1, color="0.6", linestyle="-", linewidth=1, zorder=0)
         axes.set_xlabel("radius ρ")
         axes.set_ylabel("long-run mean, model / algorithm")
@@ -203,9 +205,10 @@ def metric_figure(
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
+        shown = _with_bars(found.errors)
         for model, errors in found.errors.items():
             bars = 4 * found.standard_errors[model]
-            axes.errorbar(found.rhos, errors, bars, label=model, marker="o", capsize=2)
+            axes.errorbar(found.rhos, errors, bars, label=model, **shown[model])
         axes.set_xlabel("radius ρ")
         axes.set_ylabel("max |difference of mean ‖∇f‖+‖x‖| / mean")
         axes.set_ylim(bottom=0)
@@ -244,8 +247,10 @@ def escape_figure(
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
+        shown = looks(runs.processes)
         for process in runs.processes:
-            axes.plot(eta * runs.steps, runs.mean(process, "inside"), label=process)
+            mean = runs.mean(process, "inside")
+            axes.plot(eta * runs.steps, mean, label=process, **shown[process])
         axes.set_xlabel("time (steps × η)")
         axes.set_ylabel("fraction of paths still inside")
         axes.set_ylim(-0.02, 1.02)
@@ -297,6 +302,15 @@ def cycle_figure(
         figure.suptitle(title)
 
     return write(path, draw, (7.2, 3.4))
+
+
+def _with_bars(models: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """Give the looks of models; the first is wide and pale, and seen where another lies on it."""
+    bars = {"marker": "o", "capsize": 2}
+    shown: dict[str, dict[str, Any]] = {name: look | bars for name, look in looks(models).items()}
+    first = next(iter(shown.values()))
+    first |= {"linestyle": "-", "linewidth": 6, "elinewidth": 1.8, "alpha": 0.35, "zorder": 1}
+    return shown
 
 
 def _page(figure: Any, title: str) -> None:

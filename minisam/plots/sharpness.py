@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from minisam.arrays import Array
+from minisam.plots.looks import looks
 from minisam.plots.page import write
 from minisam.sharpness.density import Density
 
@@ -59,12 +60,12 @@ def spectra_figure(
     x = np.linspace(nodes.min() - 5 * width, nodes.max() + 5 * width, 1000)
 
     def draw(figure: Any) -> None:
-        axes = figure.subplots()
+        axes, shown = figure.subplots(), looks(densities)
         highest = 0.0
         for name, density in densities.items():
             y = density(x, width)
             highest = max(highest, float(y.max()))
-            axes.plot(x, y, label=f"{name}: largest {density.nodes.max():.3g}")
+            axes.plot(x, y, label=f"{name}: largest {density.nodes.max():.3g}", **shown[name])
         axes.set_yscale("log")
         axes.set_ylim(DEPTH * highest, 3 * highest)
         axes.set_xlabel("eigenvalue of the Hessian (nats per unit²)")
@@ -109,10 +110,11 @@ def rises_figure(
     """
 
     def draw(figure: Any) -> None:
-        axes = figure.subplots()
-        for i, (name, measured) in enumerate(rises.items()):
+        axes, shown = figure.subplots(), looks(rises)
+        for name, measured in rises.items():
             for (what, values), style in zip(measured.items(), ("-", "--", ":"), strict=False):
-                axes.plot(rho, values, color=f"C{i}", linestyle=style, label=f"{name}, {what}")
+                look = shown[name] | {"linestyle": style}
+                axes.plot(rho, values, label=f"{name}, {what}", **look)
         axes.set_xscale("log")
         # A minimum that is not quite one may have a point without any rise.
         least = min(min(values) for each in rises.values() for values in each.values())

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from minisam.plots.looks import looks
 from minisam.plots.page import write
 
 
@@ -61,7 +62,8 @@ def training_figure(
             loss.set_yscale("log")
         loss.set_ylabel("training loss, mean of each epoch (nats)")
         accuracy.set_ylabel("test accuracy (%)")
-        accuracy.legend(loc="lower right")
+        handles, names = loss.get_legend_handles_labels()
+        figure.legend(handles, names, loc="outside lower center", ncols=len(names))
         if title:
             figure.suptitle(title)
 
@@ -71,6 +73,7 @@ def training_figure(
 def _curves(
     axes: Any, histories: Mapping[str, Sequence[Mapping[str, float]]], key: str, scale: float
 ) -> None:
+    shown = looks(histories)
     for name, history in histories.items():
         axes.plot(
             [entry["evaluations"] for entry in history],
@@ -78,6 +81,7 @@ def _curves(
             marker="o",
             markevery=[-1],  # where the run ends; a lone epoch would be no line
             label=name,
+            **shown[name],
         )
     axes.set_xlabel("gradient evaluations (batches)")
     axes.set_xlim(left=0)

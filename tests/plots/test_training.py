@@ -50,7 +50,7 @@ def test_axes_name_quantity_and_unit(figure):
     assert accuracy.get_ylabel() == "test accuracy (%)"
     assert loss.get_yscale() == "log"
     assert figure.get_suptitle() == "here"
-    assert [text.get_text() for text in accuracy.get_legend().get_texts()] == list(HISTORIES)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == list(HISTORIES)
 
 
 def test_curves_differ_without_their_colour(figure):
