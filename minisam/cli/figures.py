@@ -110,8 +110,9 @@ def _cost(laboratory: Laboratory, path: Path) -> _Drawn:
         for run in group
     ]
     shown = [
-        f"on the front: {cost.method}, {cost.accuracy:.2%} ± {100 * cost.deviation:.2f} "
-        f"for {cost.evaluations:,.0f} gradients"
+        f"on the front: {cost.method}, {cost.accuracy:.2%} "
+        + (f"± {100 * cost.deviation:.2f} " if seeds > 1 else "")
+        + f"for {cost.evaluations:,.0f} gradients"
         for cost in plots.pareto_front(plots.costs(rows))
     ]
     return shown, plots.cost_figure(rows, path, title=laboratory.title(seeds))

@@ -148,7 +148,8 @@ def planes_figure(
         from matplotlib.colors import LogNorm
 
         panels = figure.subplots(1, len(planes), squeeze=False)[0]
-        norm = LogNorm(levels[0], levels[-1])
+        # The pale half of the greys, on which the colours of paths are seen.
+        norm = LogNorm(levels[0], levels[-1] ** 2 / levels[0])
         for axes, (name, plane) in zip(panels, planes.items(), strict=True):
             x, y = plane.steps
             z = np.clip(plane.values.T, levels[0], levels[-1])

@@ -6,7 +6,7 @@ from itertools import cycle
 
 COLOURS, STYLES = [f"C{i}" for i in range(7)], ("-", "--", ":", "-.", "-", "--", ":")
 """Those of the style sheet."""
-PLAIN, TWICE = ("C1", "--"), ("C3", "-.")
+PLAIN, TWICE = ("C1", "--"), ("C5", "-.")
 LOOKS = {
     "SAM": ("C0", "-"),
     **dict.fromkeys(("ERM", "GD", "SGD", "SGD SDE"), PLAIN),
@@ -16,6 +16,7 @@ LOOKS = {
     "USAM SDE": ("C5", "--"),
     "DNSAM": ("C4", "-"),
     "DNSAM SDE": ("C6", ":"),
+    "its drift only": ("C3", "-."),
 }
 """Colour and style by name, or else by the first word of a name."""
 
@@ -44,7 +45,8 @@ def looks(names: Iterable[str]) -> dict[str, dict[str, str]]:
         look = LOOKS.get(name) or LOOKS.get(re.split("[ ,]", name)[0])
         if look and look not in found.values():
             found[name] = look
-    every = list(zip(COLOURS, STYLES, strict=True))
-    free = cycle([look for look in every if look not in found.values()] or every)
+    every, taken = [*zip(COLOURS, STYLES, strict=True)], {colour for colour, _ in found.values()}
+    every = every[2:] + every[:2]  # SAM's and ERM's last
+    free = cycle([look for look in every if look[0] not in taken] or every)
     shown = {name: found[name] if name in found else next(free) for name in names}
     return {name: {"color": colour, "linestyle": style} for name, (colour, style) in shown.items()}

@@ -93,6 +93,9 @@ def test_the_figure_shows_means_bars_and_the_front(tmp_path, drawn, legible):
     assert [list(point) for point in stairs.get_xydata()] == [[10, pytest.approx(81)], [20, 92]]
     assert axes.get_xlabel() == "gradient evaluations (batches)"
     assert axes.get_ylabel() == "test accuracy (%)"
+    (title,) = (legend.get_title().get_text() for legend in drawn[0].legends)
+    assert "mean ± std" in title
+    assert "side by side" not in title
 
 
 def test_what_is_far_out_stands_at_the_edge_with_its_number(tmp_path, drawn, legible):
@@ -125,6 +128,9 @@ def test_methods_of_one_cost_stand_side_by_side(tmp_path, drawn, legible):
     assert len(places) == 10
     assert {100.0, 200.0} <= places  # the best of each is where it belongs
     assert all(min(abs(x - 100), abs(x - 200)) < 10 for x in places)
+    (title,) = (legend.get_title().get_text() for legend in drawn[0].legends)
+    assert "side by side" in title
+    assert "std" not in title  # of one seed
 
 
 @pytest.mark.parametrize("accuracy", [0.0, 0.1, 0.9, 0.97, 1.0])

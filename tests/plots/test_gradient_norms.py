@@ -53,6 +53,9 @@ def test_the_curve_is_the_mean_over_seeds_and_the_band_their_range(tmp_path, dra
     assert axes.get_yscale() == "log"
     assert (axes.get_xlabel(), axes.get_title()) == ("epoch", "here")
     assert axes.get_ylabel().endswith("(nats²)")
+    assert axes.get_legend().get_title().get_text() == "mean and range of the seeds"
+    gradient_norms_figure({"ERM": norms["ERM"]}, tmp_path / "one")
+    assert drawn[-1].axes[0].get_legend().get_title().get_text() == ""
 
 
 @pytest.mark.parametrize("values", [np.ones(3), np.zeros((1, 2)), np.ones((0, 3)), [[math.nan]]])

@@ -57,6 +57,16 @@ def test_weak_errors_with_their_slopes(tmp_path, drawn, legible):
     assert {TITLE, "SAM SDE: slope 1.00 ± 0.01", "SGD SDE: slope 0.50 ± 0.01"} <= texts
 
 
+def test_what_lies_on_the_sde_hides_it_not(tmp_path, drawn):
+    etas = np.array([0.1, 0.05])
+    errors = {"SAM SDE": etas, "its drift only": etas}
+    weak_error_figure(sde.WeakError(etas, errors, errors), tmp_path / "f")
+    model, other = drawn[0].axes[0].lines[::3]
+    assert model.get_linewidth() > 2 * other.get_linewidth()
+    assert model.get_zorder() < other.get_zorder()
+    assert model.get_alpha() < 0.5
+
+
 def test_stationary_ratios(tmp_path, drawn, legible):
     rhos, ratios = np.array([0.1, 0.2]), {"SAM SDE": np.array([1.0, 0.99])}
     found = sde.Stationary(rhos, ratios, ratios, ratios, {"SAM SDE": np.full(2, 0.01)})
