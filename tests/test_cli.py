@@ -547,7 +547,7 @@ def test_verify_prints_a_line_for_every_equation_named(capsys):
     table = out[out.index("\nequation ") + 1 :]
     names = [line.split()[0] for line in table.splitlines() if not line.startswith("-")]
     assert names == ["equation", "equation-3", "dual-norm-length", "2"]
-    assert "2 of 2 equations verified" in out
+    assert "2 of 2 verified" in out
 
 
 def test_verify_tells_what_was_named_in_any_case(capsys):
@@ -590,7 +590,7 @@ def test_an_equation_that_fails_is_code_1(json_, monkeypatch, capsys):
         assert [entry["passed"] for entry in json.loads(out)] == [True, False]
     else:
         assert "FAIL" in out
-        assert "1 of 2 equations verified" in out
+        assert "1 of 2 verified" in out
 
 
 def test_an_unknown_equation_is_code_2(capsys):

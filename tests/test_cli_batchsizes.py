@@ -364,6 +364,22 @@ def test_every_run_is_drawn_in_every_panel(tmp_path):
     assert len({tuple(line.get_color()) for line in panels[0].lines}) == 2
 
 
+def test_ticks_within_a_decade_are_few(tmp_path, monkeypatch):
+    from matplotlib.figure import Figure
+
+    drawn: list[Figure] = []
+    monkeypatch.setattr(Figure, "savefig", lambda self, *a, **k: drawn.append(self))
+    measured = {"narrow": [0.0021, 0.003, 0.0074], "wide": [0.01, 1.0, 50.0]}
+    predictors_figure(measured, [1.0, 2.0, 3.0], [8, 16, 32], tmp_path / "f")
+    for axes in drawn[0].axes:
+        assert axes.get_xscale() == "log"
+        low, high = axes.get_xlim()
+        assert 2 <= sum(low <= tick <= high for tick in axes.get_xticks()) <= 8
+    narrow = drawn[0].axes[0]
+    low, high = narrow.get_xlim()
+    assert sum(low <= tick <= high for tick in narrow.get_xticks()) <= 4
+
+
 @pytest.mark.parametrize("wrong", [{}, {"a": [1.0, 2.0]}])
 def test_measures_are_of_all_runs(wrong, tmp_path):
     with pytest.raises(ValueError, match="predictors_figure"):

@@ -82,6 +82,11 @@ def test_stationary_variances(capsys):
     assert re.search(r"^its drift only / USAM +\d.* ± ", out, re.M)
 
 
+def test_a_long_run_between_two_wells_is_not_refused(capsys):
+    assert main(["sde", "two-wells", "--experiment", "stationary", *SHORT]) == 0
+    assert "E‖x‖² after" in capsys.readouterr().out
+
+
 def test_escape(capsys):
     args = ["sde", "saddle", "--experiment", "escape", "--rho", "0.5", "--radius", "2", *SHORT]
     assert main(args) == 0
@@ -153,6 +158,7 @@ def test_a_step_above_the_limit_is_warned_of(capsys):
         ("sde wavy --method sgd --rho=0.1", 2, "--rho would change nothing: SGD does not climb."),
         ("sde wavy --method sgd --experiment metric", 2, "metric varies ρ, which SGD has none of"),
         ("sde wavy --method sgd --experiment stationary", 2, "stationary varies ρ, which SGD has"),
+        ("sde saddle --experiment stationary", 2, "curvature -1 everywhere in one direction, in"),
         ("sde digits --batch 5 --sigma 0.5", 2, "--sigma would change nothing: with --batch the"),
         ("sde saddle --experiment escape --method sgd", 2, "--method would change nothing: escape"),
         ("sde saddle --experiment escape --substeps 4", 2, "--substeps would change nothing: esc"),

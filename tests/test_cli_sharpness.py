@@ -264,7 +264,7 @@ def test_the_table_shows_what_json_has(runs, capsys, tmp_path):
     content = json.loads((tmp_path / "new" / "a.json").read_text("utf-8"))
     table, notes = out.split("\n\n", 1)
     head, _, *rows = table.splitlines()
-    assert head.split() == ["ERM", "SAM", "difference"]
+    assert head.split() == ["ERM", "SAM", "SAM", "−", "ERM"]
     cells = {row[:33].strip(): re.split(r"\s{2,}", row[33:].strip()) for row in rows}
     for i, column in enumerate([*content["columns"], {"measures": content["difference"]}]):
         norm = column["measures"]["norm"]["value"]

@@ -25,6 +25,17 @@ def test_its_python_runs():
     assert names["exp2"](3.0) == 8.0
 
 
+def test_the_values_in_its_comments_are_those_of_its_code():
+    setup, calls = re.search(r"```python\n(.*?)\n\n(ms\..*?)```", README, re.DOTALL).groups()
+    names = {}
+    exec(setup, names)
+    lines = re.findall(r"^(ms\..*?) +# \[(.*?)\]: ", calls, re.MULTILINE)
+    assert len(lines) == 5
+    for call, values in lines:
+        found = eval(call, names)
+        assert [float(value) for value in values.split(",")] == pytest.approx(found, abs=5e-5)
+
+
 def test_its_commands_are_one_line_each_and_understood():
     commands = re.findall(r"```sh\n(.*?)```", README, re.DOTALL)
     assert len(commands) == 2

@@ -163,6 +163,7 @@ def _weak(job: Job) -> Shown:
 def _stationary(job: Job) -> Shown:
     args = job.args
     rhos = job.radii()
+    _refuse_runaway(job.problem)
     with job.progress(len(rhos)) as tick:
         found = sde.stationary(
             job.algorithm,
@@ -227,6 +228,18 @@ def _cycle(job: Job) -> Shown:
         f"The last iterate is {found.gap:.2g} away from the last but two.",
     ]
     return lines, plots.cycle_figure, (found,)
+
+
+def _refuse_runaway(problem: sde.Problem) -> None:
+    """Refuse a quadratic that has no minimum; what curves back further out may have a long run."""
+    here, far = problem.hessian(np.stack([problem.start, 2 * problem.start + 1]))
+    lowest = float(np.linalg.eigvalsh(here)[0])
+    if lowest < 0 and np.allclose(here, far):
+        raise ValueError(
+            f"--experiment stationary: {problem.name} has curvature {lowest:g} everywhere in one "
+            "direction, in which paths run away: there is no long-run mean. Try --experiment "
+            "escape, or another problem."
+        )
 
 
 def _square(x: Array) -> Array:

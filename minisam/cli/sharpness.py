@@ -164,7 +164,7 @@ def _table(args: Namespace, columns: Sequence[Column]) -> str:
     heads = [column.name for column in columns]
     if len(columns) == 2:
         contents.append(columns[1].over(columns[0]))
-        heads.append("difference")
+        heads.append(f"{columns[1].name} − {columns[0].name}")
     rows = [["", *heads]]
     for key, label in labels.items():
         rows.append([label, *(_cell(values.get(key)) for values in contents)])

@@ -68,14 +68,16 @@ def find(name: str) -> Equation:
     >>> find("dual-norm")
     Traceback (most recent call last):
     ...
-    ValueError: unknown equation 'dual-norm'. Did you mean dual-norm-value, ...?
+    ValueError: unknown equation 'dual-norm'. Did you mean dual-norm-value, ...
     """
     by_name = {equation.name: equation for equation in EQUATIONS}
     if name in by_name:
         return by_name[name]
     near = difflib.get_close_matches(name, by_name, n=3)
-    hint = f"Did you mean {', '.join(near)}?" if near else f"There are: {', '.join(by_name)}."
-    raise ValueError(f"unknown equation {name!r}. {hint}")
+    near = near or [known for known in by_name if name and name in known][:5]
+    hint = f"Did you mean {', '.join(near)}? " if near else ""
+    every = f"`minisam verify` without a name lists all {len(by_name)}."
+    raise ValueError(f"unknown equation {name!r}. {hint}{every}")
 
 
 def verify(names: Iterable[str] | None = None) -> list[Result]:
@@ -172,7 +174,7 @@ def to_table(results: Iterable[Result]) -> str:
     --------------------------------------------------------------------------------
     blog-efficiency  minisam.sam.SAM  0      0          0.5         fails as printed
     --------------------------------------------------------------------------------
-    1 of 1 equations verified in ... s
+    1 of 1 verified in ... s; of them 1 misprint, which fails as printed and holds as corrected
     """
     results = list(results)
     rows = [("equation", "function", "error", "tolerance", "as printed", "")]
@@ -195,5 +197,10 @@ def to_table(results: Iterable[Result]) -> str:
     ]
     rule = "-" * max(map(len, lines))
     passed, seconds = sum(r.passed for r in results), sum(r.seconds for r in results)
-    verdict = f"{passed} of {len(results)} equations verified in {seconds:.1f} s"
+    verdict = f"{passed} of {len(results)} verified in {seconds:.1f} s"
+    misprints = sum(r.passed and r.kind == "fails as printed" for r in results)
+    if misprints:
+        what = "misprint, which fails" if misprints == 1 else "misprints, which fail"
+        also = "holds" if misprints == 1 else "hold"
+        verdict += f"; of them {misprints} {what} as printed and {also} as corrected"
     return "\n".join([lines[0], rule, *lines[1:], rule, verdict])

@@ -104,9 +104,10 @@ def cost_figure(
     """Draw test accuracy against gradient evaluations: mean ± standard deviation of each method.
 
     The line is the Pareto front: left of and above it nothing was found. Its methods are filled.
-    Methods of one cost stand side by side. A method that costs far more than the others, or is far
-    below them, stands at the edge, with an arrow and its number; far is three interquartile ranges
-    beyond the quartile (Tukey's fence). Bars end at that edge and at 100%.
+    Methods of one cost stand side by side, and the legend says so. A method that costs far more
+    than the others, or is far below them, stands at the edge, with an arrow and its number; far is
+    three interquartile ranges beyond the quartile (Tukey's fence). Bars end at that edge and at
+    100%.
 
     Parameters
     ----------
@@ -185,7 +186,8 @@ def _draw(figure: Any, found: list[Cost], title: str) -> None:
     axes.set_xlabel("gradient evaluations (batches)")
     axes.set_ylabel("test accuracy (%)")
     axes.set_title(title)
-    aside = "" if places == exact else "\nnear-equal costs are drawn side by side, the best in place"
+    moved = "\nnear-equal costs are drawn side by side, the best in place"
+    aside = "" if places == exact else moved
     spread = ", mean ± std" if any(cost.deviation for cost in found) else ""
     figure.legend(
         loc="outside lower center",

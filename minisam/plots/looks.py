@@ -14,7 +14,7 @@ LOOKS = {
     "SAM SDE": ("C2", ":"),
     "USAM": ("C3", "-."),
     "USAM SDE": ("C5", "--"),
-    "DNSAM": ("C4", "-"),
+    "DNSAM": ("C2", ":"),
     "DNSAM SDE": ("C6", ":"),
     "its drift only": ("C3", "-."),
 }

@@ -51,6 +51,8 @@ class Clips:
         return max((highest for *_, highest in self._seen), default=-np.inf)
 
     def __repr__(self) -> str:
+        if not self.total:
+            return "no matrix seen"
         return (
             f"{self.clipped:,} of {self.total:,} matrices clipped; eigenvalues go from "
             f"{self.lowest:.3g} to {self.highest:.3g}"

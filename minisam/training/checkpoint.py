@@ -174,19 +174,18 @@ def load(path: str | os.PathLike[str]) -> Checkpoint:
         version = meta.pop("version")
     except Exception as error:  # a damaged archive makes its readers fail in many ways
         raise CheckpointError(
-            f"{path} ({len(content)} bytes) is not a minisam checkpoint, or is damaged: "
-            f"{str(error) or type(error).__name__}. Delete it to start anew."
+            f"{path} ({len(content)} bytes) is not a minisam checkpoint, or is damaged."
         ) from error
     if version != VERSION:
         raise CheckpointError(
             f"{path} has version {version}, this minisam reads {VERSION}. Use the minisam "
-            "that wrote it, or delete it to start anew."
+            "that wrote it."
         )
     found = _digest(arrays)
     if found != checksum:
         raise CheckpointError(
             f"{path} ({len(content)} bytes) is damaged: its checksum is {found[:16]}…, but should "
-            f"be {checksum[:16]}…. Delete it to start anew."
+            f"be {checksum[:16]}…."
         )
     del arrays["meta"]
     return Checkpoint(arrays, meta)

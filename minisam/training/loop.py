@@ -214,7 +214,11 @@ def train(
     }
     saved = None if checkpoint is None else Path(checkpoint)
     if saved is not None and resume and saved.exists():
-        state = resumed(files.load(saved), settings, saved, data.x_train)
+        try:
+            found = files.load(saved)
+        except files.CheckpointError as error:
+            raise files.CheckpointError(f"{error} Delete it to start anew.") from error
+        state = resumed(found, settings, saved, data.x_train)
     else:
         w = model.init((seed, PARAMETERS), data.x_train.dtype, data.device)
         state = State(w, optimizer.init(w), method.init(w))

@@ -243,6 +243,7 @@ def test_negative_eigenvalues_are_clipped_and_counted():
     matrices = np.stack([q * values @ q.T for values in ([1, 2, 3], [-0.5, 0, 4], [1, 1, -1e-15])])
     root = sde.psd_root(matrices, clips)
     assert (clips.clipped, clips.total) == (1, 3)
+    assert repr(sde.Clips()) == "no matrix seen"
     assert clips.lowest == pytest.approx(-0.5)
     np.testing.assert_allclose(root[1] @ root[1], q * [0, 0, 4] @ q.T, atol=1e-7)
     sde.psd_root(np.array([[[-3.0]], [[2.0]]]), clips)

@@ -110,7 +110,7 @@ def test_a_truncated_file(path):
     content = path.read_bytes()
     for length in (0, 1, 4, 30, 100, len(content) // 2, len(content) - 22, len(content) - 1):
         path.write_bytes(content[:length])
-        with pytest.raises(CheckpointError, match=rf"run\.npz \({length} bytes\).*Delete it"):
+        with pytest.raises(CheckpointError, match=rf"run\.npz \({length} bytes\).* is damaged\.$"):
             load_checkpoint(path)
 
 

@@ -287,6 +287,13 @@ def test_resuming_can_be_declined(data, tmp_path):
     np.testing.assert_array_equal(load_checkpoint(path).arrays["w"], second.w)
 
 
+def test_a_damaged_checkpoint_can_be_deleted_to_start_anew(data, tmp_path):
+    path = tmp_path / "run.npz"
+    path.write_bytes(b"something else")
+    with pytest.raises(CheckpointError, match=r"is damaged\. Delete it to start anew\.$"):
+        train(PLAIN, data, ERM(), SGD(0.1), epochs=1, checkpoint=path)
+
+
 def test_a_checkpoint_of_another_run(data, tmp_path):
     path = tmp_path / "run.npz"
     base = {
