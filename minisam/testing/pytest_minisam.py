@@ -6,6 +6,7 @@ its start: here that costs neither minisam nor NumPy. Both are imported if the o
 
 import sys
 from importlib import import_module
+from traceback import extract_tb
 from typing import Any
 
 import pytest
@@ -41,13 +42,24 @@ def pytest_collection_modifyitems(
 
         sys.path.insert(0, str(config.invocation_params.dir))  # as python -m pytest does
         try:
-            found = checks(import_module(name))
-        except (ImportError, TypeError) as error:
+            adapter = import_module(name)
+        except Exception as error:  # whatever a module does while it is imported
+            raise pytest.UsageError(f"--minisam-check {name}: {_told(error)}") from error
+        try:
+            found = checks(adapter)
+        except TypeError as error:
             raise pytest.UsageError(f"--minisam-check {name}: {error}") from error
         items += [
             CheckItem.from_parent(session, name=f"{name}::{check}", check=check, engine=name)
             for check in found
         ]
+
+
+def _told(error: Exception) -> str:
+    """Say in one line what an import raised, and where; a syntax error names its line itself."""
+    said = f"{type(error).__name__}: {error}"
+    frames = [each for each in extract_tb(error.__traceback__)[1:] if "importlib" not in each[0]]
+    return f"{frames[-1].filename}, line {frames[-1].lineno}: {said}" if frames else said
 
 
 class CheckItem(pytest.Item):

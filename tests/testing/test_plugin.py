@@ -69,6 +69,8 @@ def test_tests_that_are_named_run_beside_it(project):
         ("functions = {}", "has no 'vjp'"),
         ("functions = {}; vjp = None", "offers no functions"),
         ("import nothing", "nothing"),
+        ("import os\n\n1 / 0", "other.py, line 3: ZeroDivisionError: division by zero"),
+        ("def f(:", "other.py, line 1)"),
     ],
 )
 def test_an_adapter_that_is_none(project, text, says):
@@ -78,6 +80,7 @@ def test_an_adapter_that_is_none(project, text, says):
     assert done.returncode == 4
     assert "--minisam-check other: " in done.stderr
     assert says in done.stderr
+    assert "INTERNALERROR" not in done.stdout + done.stderr
 
 
 def test_it_costs_nothing_when_it_is_not_asked_for(project):
