@@ -7,6 +7,7 @@ from minisam.cli.presets import TABLES
 
 COMMANDS: tuple[str, ...] = ("train", "verify", "compare", "sharpness", "batchsizes", "figures")
 COMMANDS += ("sde", "course", "book")
+STEPS = ("release", "grade", "check")
 DATA = ("digits", "mnist", "fashion-mnist", "cifar10", "cifar10-16", "optdigits", "letter")
 DTYPES = ("float32", "float64")
 LEARNING_RATES = {"mlp": 0.1, "cnn": 0.02, "resnet": 0.02}
@@ -80,6 +81,9 @@ def parse(argv: list[str]) -> argparse.Namespace:
         parser.error(f"which command? Choose from {', '.join(COMMANDS)}")
     if not argv[0].startswith("-") and argv[0] not in COMMANDS:
         parser.error(unknown("command", argv[0], COMMANDS))
+    if argv[0] == "course" and argv[1:] and not argv[1].startswith("-") and argv[1] not in STEPS:
+        hint = "See 'minisam course --help'."
+        raise Refused(f"minisam course: {unknown('step', argv[1], STEPS)} {hint}", 2)
     args, rest = parser.parse_known_args(argv)
     who = f"minisam {args.command}"
     if rest:

@@ -44,9 +44,12 @@ def run(args: Namespace) -> int:
 
 
 def _release(args: Namespace) -> int:
-    made = course.release(writable(Path(args.folder)), _notebooks())
+    folder = writable(Path(args.folder))
+    made = course.release(folder, None if course.releasing.is_course(folder) else _notebooks())
     print("To hand out, with requirements.txt beside them:", *made, sep="\n  ")
-    where = Path(args.folder) / "submitted" / "STUDENT" / "ASSIGNMENT" / "ASSIGNMENT.ipynb"
+    needed = folder / "release" / "requirements.txt"
+    print(f"First say in the last line of {needed} where students get minisam from.")
+    where = folder / "submitted" / "STUDENT" / "ASSIGNMENT" / "ASSIGNMENT.ipynb"
     print(f"What comes back goes to\n  {where}")
     return 0
 
@@ -97,11 +100,15 @@ def _table(graded: list[Graded]) -> str:
 
 def _check(args: Namespace) -> int:
     found = course.check(args.notebook, timeout=args.timeout)
-    rows = [[one.cell, f"{one.score:g} / {one.max_score:g}"] for one in found]
+    tests = [one for one in found if one.max_score]
+    for one in found:
+        if one not in tests:
+            print(f"cell {one.cell}: {one.message}\n")
+    failed = [one for one in tests if one.score < one.max_score]
+    rows = [[one.cell, f"{one.score:g} / {one.max_score:g}"] for one in tests]
     print(aligned([["test", "points"], *rows]))
-    failed = [one for one in found if one.score < one.max_score]
     for one in failed:
         print(f"\n{one.cell}: {one.message}")
-    score, best = (sum(each) for each in zip(*(one[1:3] for one in found), strict=True))
+    score, best = (sum(each) for each in zip(*(one[1:3] for one in tests), strict=True))
     print(f"\n{score:g} of {best:g} points by the visible tests; the grader has more.")
     return int(bool(failed))

@@ -1,9 +1,10 @@
 """For students: run a notebook as it will be run, and see which visible tests it passes."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from minisam.course.folders import require
+from minisam.course.messages import error_message, failed_cells
 from minisam.course.notebooks import (
     MANIFEST,
     CourseError,
@@ -15,7 +16,7 @@ from minisam.course.notebooks import (
 
 
 class Checked(NamedTuple):
-    """One graded cell after a run: its name, its points, and the message if it failed."""
+    """One cell after a run: its name, its points, and the message if it failed."""
 
     cell: str
     score: float
@@ -38,7 +39,8 @@ def check(path: str | Path, *, timeout: int = 30) -> list[Checked]:
     Returns
     -------
     list of Checked
-        One for each graded cell.
+        One for each other cell that failed by itself, with no points to win, and then one for
+        each graded cell.
 
     Raises
     ------
@@ -73,18 +75,13 @@ def check(path: str | Path, *, timeout: int = 30) -> list[Checked]:
     resources = {"metadata": {"path": str(path.absolute().parent)}}
     for step in (ClearOutput(), ExecuteEachCell(timeout=timeout)):
         notebook, resources = step.preprocess(notebook, resources)
-    found = []
-    for name, cell in graded_cells(notebook).items():
+    tests = graded_cells(notebook)
+    found = [
+        Checked(name, 0.0, 0.0, error_message(cell))
+        for name, cell in failed_cells(notebook).items()
+        if name not in tests
+    ]
+    for name, cell in tests.items():
         score, best = determine_grade(cell)
         found.append(Checked(name, score, best, error_message(cell)))
     return found
-
-
-def error_message(cell: Any) -> str:
-    """Return what a cell's first error says; empty if it has none."""
-    for output in cell.get("outputs", ()):
-        if output.output_type == "error":
-            return f"{output.ename}: {output.evalue}".rstrip(": ")
-        if output.output_type == "stream" and output.name == "stderr":
-            return f"it printed to stderr: {output.text.strip()}"
-    return ""

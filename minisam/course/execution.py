@@ -36,6 +36,12 @@ class ExecuteEachCell(Execute):
         # Without it each kernel says that it is not encrypted.
         kwargs.setdefault("extra_arguments", ["--log-level=ERROR"])
         super().__init__(*args, skip_cells_with_tag=f"lost-{uuid4()}", **kwargs)
+        said = f"stopped after {self.timeout} s"
+        self.error_on_timeout = {
+            "ename": "CellTimeoutError",
+            "evalue": said,
+            "traceback": [f"CellTimeoutError: {said}"],
+        }
         # How long the outputs of a finished cell may take to arrive: on a busy machine, long.
         self.iopub_timeout = self.timeout
         self.running: Any = None
@@ -57,19 +63,18 @@ class ExecuteEachCell(Execute):
                     if self.running is None:
                         raise  # the kernel did not even start
                     lost.append(self.running)
-                    _blame(self.running, error)
+                    self._blame(error)
                     self.running.metadata["tags"] = [self.skip_cells_with_tag]
         finally:
             for cell in lost:
                 del cell.metadata["tags"]
 
-
-def _blame(cell: Any, error: Exception) -> None:
-    """Give a cell the output that says what it did."""
-    if isinstance(error, DeadKernelError):
-        name, what = "KernelDied", "this cell ended the Python process that runs the notebook"
-    else:
-        name, what = "NoReply", "this cell went on after its time limit, and could not be stopped"
-    cell.outputs = [
-        new_output("error", ename=name, evalue=what, traceback=[f"{name}: {what}"]),
-    ]
+    def _blame(self, error: Exception) -> None:
+        """Give the cell the output that says what it did."""
+        if isinstance(error, DeadKernelError):
+            name, what = "KernelDied", "ended the Python process"
+        else:
+            name, what = "NoReply", f"went on after {self.timeout} s, and could not be stopped"
+        self.running.outputs = [
+            new_output("error", ename=name, evalue=what, traceback=[f"{name}: {what}"]),
+        ]

@@ -1,5 +1,6 @@
 """The folder of a course, and nbgrader's view of it."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -91,8 +92,10 @@ def succeeded(result: dict[str, Any], what: str) -> None:
     Raises
     ------
     CourseError
-        With the last lines that nbgrader logged.
+        With the last exception that nbgrader logged, in one line.
     """
     if not result["success"]:
-        said = (result.get("log") or result["error"]).strip().splitlines()
-        raise CourseError(f"{what}: nbgrader could not do it. " + "\n".join(said[-12:]))
+        said = [line.strip() for line in (result.get("log") or result["error"]).split("\n")]
+        exceptions = [line for line in said if re.match(r"[\w.]+(Error|Exception)\b", line)]
+        last = (exceptions or list(filter(None, said)) or ["It does not say why."])[-1]
+        raise CourseError(f"{what}: nbgrader could not do it. {last}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from minisam.course.folders import nbgrader_api, require, succeeded
+from minisam.course.messages import ended_cells
 from minisam.course.notebooks import (
     CourseError,
     changed_cells,
@@ -142,9 +143,13 @@ def _grade_one(course: Path, student: str, assignment: str, timeout: int) -> Gra
         path = course / "submitted" / student / assignment / f"{assignment}.ipynb"
         notebook = read(path)
         refuse_foreign(notebook, cells, path)
+        missing = missing_cells(notebook, cells)
+        if 2 * len(missing) > len(cells):
+            _refuse_another(course, notebook, assignment, path)
+        instructors = read(course / "source" / assignment / path.name)
         remarks = {
-            "graded cells were missing, and put back": missing_cells(notebook, cells),
-            "tests were changed, and restored": changed_cells(notebook, original),
+            "graded cells were missing, and put back": missing,
+            "tests were changed, and restored": changed_cells(notebook, original, instructors),
         }
         api = nbgrader_api(course, timeout)
         with warnings.catch_warnings():  # SQLAlchemy's on how nbgrader uses it
@@ -155,10 +160,24 @@ def _grade_one(course: Path, student: str, assignment: str, timeout: int) -> Gra
             entry = book.find_submission_notebook(assignment, assignment, student)
             points = {each.name: float(each.score) for each in entry.grades}
             score = float(entry.score)
+        ended = ended_cells(read(course / "autograded" / student / assignment / path.name))
     except CourseError as error:
         return Graded(student, assignment, None, worth, {}, str(error))
     said = [f"{what}: {', '.join(names)}" for what, names in remarks.items() if names]
+    said += ended
     return Graded(student, assignment, score, worth, points, "; ".join(said))
+
+
+def _refuse_another(course: Path, notebook: Any, assignment: str, path: Path) -> None:
+    """Raise if another assignment of the course has more of a notebook's cells."""
+
+    def shared(name: str) -> int:
+        own = graded_cells(read(course / "source" / name / f"{name}.ipynb"))
+        return len(own) - len(missing_cells(notebook, own))
+
+    name = max(assignments(course), key=shared)
+    if shared(name) > shared(assignment):
+        raise CourseError(f"{path}: this is {name}, handed in as {assignment}.")
 
 
 def write_csv(graded: Iterable[Graded], path: str | Path) -> None:

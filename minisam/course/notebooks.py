@@ -37,13 +37,22 @@ def read(path: Path) -> Any:
         nbformat.validate(notebook)
         return nbformat.convert(notebook, 4)
     except FileNotFoundError as error:
-        raise CourseError(f"{path}: there is no such file.") from error
+        raise CourseError(f"{path}: there is no such file. {_beside(path.parent)}") from error
+    except IsADirectoryError as error:
+        raise CourseError(
+            f"{path} is a folder, and a notebook is wanted. {_beside(path)}"
+        ) from error
     except Exception as error:  # nbformat raises what its parsers do: a dozen classes
         reason = str(error).strip().partition("\n")[0][:100]
         raise CourseError(
             f"{path}: it does not open as a notebook ({type(error).__name__}: {reason}). "
             "Open it in Jupyter, save it again as .ipynb, and hand that in."
         ) from error
+
+
+def _beside(folder: Path) -> str:
+    names = ", ".join(repr(path.name) for path in sorted(folder.glob("*.ipynb")))
+    return f"The folder holds {names}." if names else "The folder holds no notebook."
 
 
 def graded_cells(notebook: Any) -> dict[str, Any]:
@@ -114,8 +123,8 @@ def missing_cells(notebook: Any, known: Iterable[str]) -> list[str]:
     return [name for name in known if name not in found]
 
 
-def changed_cells(notebook: Any, released: Any) -> list[str]:
-    """Name the graded cells whose text is not that of the notebook that was handed out.
+def changed_cells(notebook: Any, released: Any, instructors: Any) -> list[str]:
+    """Name the graded cells whose text is neither that handed out nor the instructor's.
 
     Parameters
     ----------
@@ -123,15 +132,17 @@ def changed_cells(notebook: Any, released: Any) -> list[str]:
         What was handed in.
     released : nbformat.NotebookNode
         What was handed out.
+    instructors : nbformat.NotebookNode
+        What that was made of; it holds the hidden tests as well.
 
     Returns
     -------
     list of str
         Names of cells.
     """
-    found = graded_cells(notebook)
+    found, full = graded_cells(notebook), graded_cells(instructors)
     return [
         name
         for name, cell in graded_cells(released).items()
-        if name in found and found[name].source != cell.source
+        if name in found and found[name].source not in (cell.source, full[name].source)
     ]

@@ -5,6 +5,7 @@ from typing import Any
 from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
 from nbgrader.utils import is_grade
 
+from minisam.course.messages import in_words
 from minisam.course.notebooks import MANIFEST, graded_cells
 
 
@@ -28,5 +29,5 @@ class HideTests(ClearHiddenTests):
         if is_grade(cell) and self._remove_hidden_test_region(cell):
             for output in cell.get("outputs", ()):
                 if output.output_type == "error":
-                    output.traceback = [f"{output.ename}: {output.evalue}"]
+                    output.traceback = [in_words(output)]
         return cell, resources

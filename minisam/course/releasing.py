@@ -12,13 +12,13 @@ from minisam.course.notebooks import CourseError
 
 NEEDED = """\
 # What the assignments need: python -m pip install -r requirements.txt
-# minisam is installed from a checkout of it: python -m pip install "PATH/TO/CHECKOUT[course]"
 jupyterlab
 numpy>=2.0
+# REPLACE THIS LINE by where students get minisam from, such as /PATH/TO/CHECKOUT[course]
 """
 
 
-def release(folder: str | Path, notebooks: str | Path) -> list[Path]:
+def release(folder: str | Path, notebooks: str | Path | None = None) -> list[Path]:
     """Make a course, or renew one: student versions of all its assignments.
 
     The instructor's notebooks are copied to ``source``, unless one of that name is there: a copy
@@ -30,8 +30,8 @@ def release(folder: str | Path, notebooks: str | Path) -> list[Path]:
     ----------
     folder : str or pathlib.Path
         Of the course; made if it is not there.
-    notebooks : str or pathlib.Path
-        Folder of the instructor's notebooks.
+    notebooks : str or pathlib.Path, optional
+        Folder of the instructor's notebooks; without it those in the course's ``source``.
 
     Returns
     -------
@@ -56,9 +56,10 @@ def release(folder: str | Path, notebooks: str | Path) -> list[Path]:
     course = Path(folder)
     if course.is_file() or (course.is_dir() and any(course.iterdir()) and not is_course(course)):
         raise FileExistsError(f"{course} holds something else than a course; name a new folder.")
-    found = sorted(Path(notebooks).glob("*.ipynb"))
-    if not found:
-        raise CourseError(f"{notebooks}: no notebook is there.")
+    where = course / "source" if notebooks is None else Path(notebooks)
+    found = sorted(where.glob("*.ipynb"))
+    if not found and not (notebooks is None and is_course(course)):
+        raise CourseError(f"{where}: no notebook is there.")
     for path in found:
         target = course / "source" / path.stem / path.name
         if not target.exists():
@@ -74,7 +75,9 @@ def release(folder: str | Path, notebooks: str | Path) -> list[Path]:
         for assignment in assignments(course):
             succeeded(api.generate_assignment(assignment), f"releasing {assignment}")
             made.append(course / "release" / assignment / f"{assignment}.ipynb")
-    (course / "release" / "requirements.txt").write_text(NEEDED, encoding="utf-8")
+    needed = course / "release" / "requirements.txt"
+    if not needed.exists():  # the teacher's to edit, as source is
+        needed.write_text(NEEDED, encoding="utf-8")
     return made
 
 

@@ -10,6 +10,7 @@ from minisam import course
 from minisam.cli import course as cli_course
 from minisam.cli import main
 from minisam.course import CourseError
+from minisam.course.folders import succeeded
 from tests.course.wrong import NOTEBOOKS, edited, filled_in, named, read
 
 A2 = next(path for path in NOTEBOOKS if path.stem == "A2-dual-norm")
@@ -52,7 +53,12 @@ def test_a_student_sees_which_visible_tests_pass(released, tmp_path, capsys):
 
 def test_a_notebook_that_is_not_there(capsys, tmp_path):
     assert main(["course", "check", str(tmp_path / "none.ipynb")]) == 1
-    assert "there is no such file" in capsys.readouterr().err
+    assert "there is no such file. The folder holds no notebook." in capsys.readouterr().err
+    (tmp_path / "my solution.ipynb").touch()
+    assert main(["course", "check", str(tmp_path / "none.ipynb")]) == 1
+    assert "The folder holds 'my solution.ipynb'." in capsys.readouterr().err
+    assert main(["course", "check", str(tmp_path)]) == 1
+    assert "is a folder, and a notebook is wanted. The folder holds" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("text", ["", "{", "print('hello')", '{"cells": [1]}', '{"nbformat": 4}'])
@@ -75,6 +81,77 @@ def test_a_notebook_in_another_language(released, capsys, tmp_path):
     path = written(notebook, tmp_path / "r.ipynb")
     assert main(["course", "check", str(path)]) == 1
     assert "its kernel is 'R'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("def conjugate(p)\n    return 1", "SyntaxError: expected ':' (line 1)"),
+        ("import time\ntime.sleep(99)", "stopped after 3 s"),
+        ("import os\nos._exit(0)", "ended the Python process"),
+    ],
+)
+def test_a_student_sees_the_error_of_the_own_cell(source, says, released, tmp_path, capsys):
+    notebook = filled_in(student_version(released), A2)
+    named(notebook)["conjugate"].source = source
+    path = str(written(notebook, tmp_path / "mine.ipynb"))
+    assert main(["course", "check", path, "--timeout", "3"]) == 1
+    out = capsys.readouterr().out
+    assert f"cell conjugate: {says}\n" in out.partition("conjugate-inside")[0]
+    assert "NameError: name 'conjugate' is not defined" in out.partition("conjugate-inside")[2]
+
+
+def test_what_is_not_written_yet_is_said_to_be(released, capsys):
+    assert main(["course", "check", str(student_version(released))]) == 1
+    assert "\nconjugate-inside: not written yet\n" in capsys.readouterr().out
+
+
+def test_numbers_in_messages_are_plain(released, tmp_path, capsys):
+    right = "return rho * np.sign(g) * a"
+    wrong = edited(filled_in(student_version(released), A2), "epsilon-hat", right, f"{right} * 3")
+    assert main(["course", "check", str(written(wrong, tmp_path / "wrong.ipynb"))]) == 1
+    out = capsys.readouterr().out
+    assert re.search(r"‖ε̂‖₂/ρ is \[3\.\d+, ", out), out
+
+
+def test_what_the_table_of_grades_says(tmp_path, capsys):
+    a1 = A2.with_name("A1-reverse-mode.ipynb")
+    for path in (a1, A2):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    folder = tmp_path / "course"
+    course.release(folder, tmp_path)
+
+    def hand_in(student, notebook, name=A2.name):
+        written(notebook, folder / "submitted" / student / A2.stem / name)
+
+    for student, source in (
+        ("endless", "while True:\n    pass"),
+        ("dead", "import os\nos._exit(1)"),
+    ):
+        notebook = filled_in(student_version(folder), A2)
+        named(notebook)["conjugate"].source = source
+        hand_in(student, notebook)
+    hand_in("other", read(folder / "release" / a1.stem / a1.name))
+    hand_in("teacher", read(A2))
+    hand_in("misnamed", read(A2), "my solution.ipynb")
+    out = str(tmp_path / "grades.csv")
+    assert main(["course", "grade", str(folder), "--out", out, "--quiet", "--timeout", "8"]) == 1
+    with open(out, encoding="utf-8") as file:
+        problems = {row["student"]: row["problem"] for row in csv.DictReader(file)}
+    assert problems["teacher"] == ""
+    assert problems["endless"] == "cell conjugate: stopped after 8 s"
+    assert problems["dead"] == "cell conjugate: ended the Python process"
+    assert problems["other"].endswith(": this is A1-reverse-mode, handed in as A2-dual-norm.")
+    assert problems["misnamed"].endswith("The folder holds 'my solution.ipynb'.")
+
+
+def test_of_a_traceback_the_exception_is_kept():
+    log = (
+        "[ERROR] failed\n  Traceback\n    x = y\n    a.KeyError: 'grade_id'\n  \n[ERROR] See above."
+    )
+    with pytest.raises(CourseError) as caught:
+        succeeded({"success": False, "log": log}, "grading")
+    assert str(caught.value) == "grading: nbgrader could not do it. a.KeyError: 'grade_id'"
 
 
 def test_cells_that_are_missing(released, capsys, tmp_path):
@@ -157,6 +234,11 @@ def test_wrong_arguments(words, capsys):
     assert capsys.readouterr().err.startswith("minisam course")
 
 
+def test_a_step_that_was_misspelt(capsys):
+    assert main(["course", "relase", "x"]) == 2
+    assert "Did you mean 'release'?" in capsys.readouterr().err
+
+
 def test_an_option_that_was_misspelt(capsys):
     assert main(["course", "grade", "x", "--timeot", "3"]) == 2
     assert "Did you mean '--timeout'" in capsys.readouterr().err
@@ -175,3 +257,18 @@ def test_without_a_checkout_it_says_where_the_notebooks_are(monkeypatch, capsys,
     assert main(["course", "release", "new"]) == 1
     assert "tutorials/assignments" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_a_second_release_needs_no_checkout(monkeypatch, capsys, tmp_path):
+    (tmp_path / A2.name).write_bytes(A2.read_bytes())
+    course.release(tmp_path / "course", tmp_path)
+    needed = tmp_path / "course" / "release" / "requirements.txt"
+    assert needed.read_text().splitlines()[-1].startswith("# REPLACE THIS LINE")
+    needed.write_text("minisam.whl\n")
+    monkeypatch.setattr(cli_course.minisam, "__file__", str(tmp_path / "minisam" / "__init__.py"))
+    monkeypatch.chdir(tmp_path)
+    assert main(["course", "release", "course"]) == 0
+    out = capsys.readouterr().out
+    assert A2.name in out
+    assert f"in the last line of {needed.relative_to(tmp_path)} where students get minisam" in out
+    assert needed.read_text() == "minisam.whl\n"
