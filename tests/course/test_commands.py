@@ -111,7 +111,7 @@ def test_numbers_in_messages_are_plain(released, tmp_path, capsys):
     wrong = edited(filled_in(student_version(released), A2), "epsilon-hat", right, f"{right} * 3")
     assert main(["course", "check", str(written(wrong, tmp_path / "wrong.ipynb"))]) == 1
     out = capsys.readouterr().out
-    assert re.search(r"‖ε̂‖₂/ρ is \[3\.\d+, ", out), out
+    assert re.search(r"‖ε̂‖₂/ρ is \[3\. 3\. 3\.", out), out
 
 
 def test_what_the_table_of_grades_says(tmp_path, capsys):
