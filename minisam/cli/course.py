@@ -48,7 +48,8 @@ def _release(args: Namespace) -> int:
     made = course.release(folder, None if course.releasing.is_course(folder) else _notebooks())
     print("To hand out, with requirements.txt beside them:", *made, sep="\n  ")
     needed = folder / "release" / "requirements.txt"
-    print(f"First say in the last line of {needed} where students get minisam from.")
+    if needed.read_text(encoding="utf-8") == course.releasing.NEEDED:
+        print(f"First say in the last line of {needed} where students get minisam from.")
     where = folder / "submitted" / "STUDENT" / "ASSIGNMENT" / "ASSIGNMENT.ipynb"
     print(f"What comes back goes to\n  {where}")
     return 0
@@ -109,6 +110,6 @@ def _check(args: Namespace) -> int:
     print(aligned([["test", "points"], *rows]))
     for one in failed:
         print(f"\n{one.cell}: {one.message}")
-    score, best = (sum(each) for each in zip(*(one[1:3] for one in tests), strict=True))
+    score, best = sum(one.score for one in tests), sum(one.max_score for one in tests)
     print(f"\n{score:g} of {best:g} points by the visible tests; the grader has more.")
     return int(bool(failed))

@@ -142,10 +142,10 @@ def _grade_one(course: Path, student: str, assignment: str, timeout: int) -> Gra
         worth = sum(float(cell.metadata.nbgrader.points) for cell in cells.values())
         path = course / "submitted" / student / assignment / f"{assignment}.ipynb"
         notebook = read(path)
-        refuse_foreign(notebook, cells, path)
         missing = missing_cells(notebook, cells)
         if 2 * len(missing) > len(cells):
             _refuse_another(course, notebook, assignment, path)
+        refuse_foreign(notebook, cells, path)
         instructors = read(course / "source" / assignment / path.name)
         remarks = {
             "graded cells were missing, and put back": missing,
@@ -170,13 +170,11 @@ def _grade_one(course: Path, student: str, assignment: str, timeout: int) -> Gra
 
 def _refuse_another(course: Path, notebook: Any, assignment: str, path: Path) -> None:
     """Raise if another assignment of the course has more of a notebook's cells."""
-
-    def shared(name: str) -> int:
-        own = graded_cells(read(course / "source" / name / f"{name}.ipynb"))
-        return len(own) - len(missing_cells(notebook, own))
-
-    name = max(assignments(course), key=shared)
-    if shared(name) > shared(assignment):
+    names, shared = graded_cells(notebook).keys(), {}
+    for released in (course / "release").glob("*/*.ipynb"):
+        shared[released.stem] = len(names & graded_cells(read(released)).keys())
+    name = max(shared, key=lambda name: shared[name])
+    if shared[name] > shared[assignment]:
         raise CourseError(f"{path}: this is {name}, handed in as {assignment}.")
 
 

@@ -32,16 +32,14 @@ def read(path: Path) -> Any:
     """
     import nbformat
 
+    if path.is_dir():
+        raise CourseError(f"{path} is a folder, and a notebook is wanted. {_beside(path)}")
     try:
         notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
         nbformat.validate(notebook)
         return nbformat.convert(notebook, 4)
     except FileNotFoundError as error:
         raise CourseError(f"{path}: there is no such file. {_beside(path.parent)}") from error
-    except IsADirectoryError as error:
-        raise CourseError(
-            f"{path} is a folder, and a notebook is wanted. {_beside(path)}"
-        ) from error
     except Exception as error:  # nbformat raises what its parsers do: a dozen classes
         reason = str(error).strip().partition("\n")[0][:100]
         raise CourseError(
@@ -144,5 +142,5 @@ def changed_cells(notebook: Any, released: Any, instructors: Any) -> list[str]:
     return [
         name
         for name, cell in graded_cells(released).items()
-        if name in found and found[name].source not in (cell.source, full[name].source)
+        if name in found and found[name].source not in (cell.source, full.get(name, cell).source)
     ]

@@ -115,8 +115,8 @@ def test_numbers_in_messages_are_plain(released, tmp_path, capsys):
 
 
 def test_what_the_table_of_grades_says(tmp_path, capsys):
-    a1 = A2.with_name("A1-reverse-mode.ipynb")
-    for path in (a1, A2):
+    a1, a5 = A2.with_name("A1-reverse-mode.ipynb"), A2.with_name("A5-sde.ipynb")
+    for path in (a1, A2, a5):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     folder = tmp_path / "course"
     course.release(folder, tmp_path)
@@ -132,6 +132,7 @@ def test_what_the_table_of_grades_says(tmp_path, capsys):
         named(notebook)["conjugate"].source = source
         hand_in(student, notebook)
     hand_in("other", read(folder / "release" / a1.stem / a1.name))
+    hand_in("stranger", read(a5))
     hand_in("teacher", read(A2))
     hand_in("misnamed", read(A2), "my solution.ipynb")
     out = str(tmp_path / "grades.csv")
@@ -142,6 +143,7 @@ def test_what_the_table_of_grades_says(tmp_path, capsys):
     assert problems["endless"] == "cell conjugate: stopped after 8 s"
     assert problems["dead"] == "cell conjugate: ended the Python process"
     assert problems["other"].endswith(": this is A1-reverse-mode, handed in as A2-dual-norm.")
+    assert problems["stranger"].endswith(": this is A5-sde, handed in as A2-dual-norm.")
     assert problems["misnamed"].endswith("The folder holds 'my solution.ipynb'.")
 
 
@@ -264,11 +266,13 @@ def test_a_second_release_needs_no_checkout(monkeypatch, capsys, tmp_path):
     course.release(tmp_path / "course", tmp_path)
     needed = tmp_path / "course" / "release" / "requirements.txt"
     assert needed.read_text().splitlines()[-1].startswith("# REPLACE THIS LINE")
-    needed.write_text("minisam.whl\n")
     monkeypatch.setattr(cli_course.minisam, "__file__", str(tmp_path / "minisam" / "__init__.py"))
     monkeypatch.chdir(tmp_path)
     assert main(["course", "release", "course"]) == 0
     out = capsys.readouterr().out
     assert A2.name in out
     assert f"in the last line of {needed.relative_to(tmp_path)} where students get minisam" in out
+    needed.write_text("minisam.whl\n")
+    assert main(["course", "release", "course"]) == 0
+    assert "where students get minisam" not in capsys.readouterr().out
     assert needed.read_text() == "minisam.whl\n"
