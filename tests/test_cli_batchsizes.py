@@ -290,7 +290,7 @@ def test_interrupted_it_keeps_what_is_finished(monkeypatch, capsys):
     monkeypatch.setattr(batchsizes, "run_to_target", once)
     assert main([*SMALL, "--quiet"]) == 130
     err = capsys.readouterr().err
-    assert "interrupted. What is finished is kept in runs/" in err
+    assert "interrupted. 1 of 4 runs are finished and kept in runs/" in err
     assert "batchsizes --train 40" in err
     (file,) = Path("runs").rglob("batch5.jsonl")
     assert len(file.read_text("utf-8").splitlines()) == 2

@@ -1,9 +1,7 @@
 """``minisam batchsizes``: which measure of sharpness predicts the generalisation gap."""
 
 import json
-import sys
 import textwrap
-import time
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -17,13 +15,13 @@ import numpy as np
 from minisam import sam
 from minisam.cli import axes, preparing
 from minisam.cli.parser import Refused
+from minisam.cli.running import run_missing
 from minisam.data import symmetric_noise
-from minisam.experiments import Cell, Experiment, Results, WorkersLostError, grid, run_cells
+from minisam.experiments import Cell, Experiment, Results, grid, run_cells
 from minisam.experiments.batchsizes import CHUNK, run_to_target
 from minisam.experiments.correlation import Correlation, correlate
 from minisam.experiments.summary import spread
 from minisam.optimizers import SGD
-from minisam.progress import progress_bar
 from minisam.text import aligned
 from minisam.training.checkpoint import replace_file
 
@@ -164,9 +162,7 @@ def _run_missing(
     settings: dict[str, Any],
 ) -> list[dict[str, Any]]:
     """Run what is not in the files, one of which each batch size has; give all that was found."""
-    began = time.perf_counter()
     measure = partial(run_to_target, target=args.target, rho=args.rho)
-    found = []
     with ExitStack() as stack:
         files = {
             size: stack.enter_context(
@@ -174,29 +170,16 @@ def _run_missing(
             )
             for size in experiments
         }
-        before = sum(cell in each for cell in cells for each in files.values())
-        total = len(cells) * len(files)
-        show = not args.quiet
-        try:
-            with progress_bar(total, "batchsizes", show, "run", initial=before) as tick:
-                for size, results in files.items():
-                    missing = [cell for cell in cells if cell not in results]
-                    for cell, result in run_cells(
-                        experiments[size], missing, jobs=args.jobs, run=measure
-                    ):
-                        results.append(cell, result)
-                        tick(1)
-        except (KeyboardInterrupt, WorkersLostError) as error:
-            why = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
-            kept = f"What is finished is kept in {out}; to go on: {preparing.again(args)}"
-            code = 130 if isinstance(error, KeyboardInterrupt) else 1
-            raise Refused(f"minisam batchsizes: {why}. {kept}", code) from None
-        for size, results in files.items():
-            found += [{"batch": size, "seed": cell.seed, **results[cell]} for cell in cells]
-    if show:
-        spent = f"{total - before} runs in {time.perf_counter() - began:.1f} s"
-        print(f"{spent}, {before} before." if before else f"{spent}.", file=sys.stderr)
-    return found
+        runners = {
+            results: partial(run_cells, experiments[size], jobs=args.jobs, run=measure)
+            for size, results in files.items()
+        }
+        run_missing(args, cells, runners, out)
+        return [
+            {"batch": size, "seed": cell.seed, **results[cell]}
+            for size, results in files.items()
+            for cell in cells
+        ]
 
 
 def _ends(runs: Sequence[dict[str, Any]], sizes: Sequence[int]) -> str:

@@ -1,20 +1,17 @@
 """``minisam compare``: methods × seeds × noise rates, as a table in the poster's form."""
 
-import sys
-import time
 from argparse import Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from minisam.cli import axes, preparing
 from minisam.cli.methods import methods
-from minisam.cli.parser import Refused
 from minisam.cli.report import Report
+from minisam.cli.running import run_missing
 from minisam.data import NoisyLabels, pair_noise, symmetric_noise
-from minisam.experiments import Cell, Experiment, Results, WorkersLostError, grid, run_cells
+from minisam.experiments import Experiment, Results, grid, run_cells
 from minisam.experiments.summary import summarize
-from minisam.progress import progress_bar
 from minisam.training.checkpoint import replace_file
 
 FILE = "cells.jsonl"
@@ -55,7 +52,8 @@ def run(args: Namespace) -> int:
     settings = experiment.settings()
     out = preparing.writable(Path(args.out or Path("runs", folder_name(args))))
     with Results(out / FILE, settings) as results:
-        _run_missing(args, experiment, cells, results)
+        runner = partial(run_cells, experiment, jobs=args.jobs, cluster=args.cluster)
+        run_missing(args, cells, {results: runner}, results.path)
         by_name = {each.name: each.method for each in named}
         rows = summarize(by_name, seeds, rates, results.__getitem__)
     report = Report(args, settings, named, seeds, rows)
@@ -106,31 +104,3 @@ def _experiment(args: Namespace) -> Experiment:
         corrupt=CORRUPT[args.noise_kind],
         measured=preparing.measured(args.model, examples),
     )
-
-
-def _run_missing(
-    args: Namespace, experiment: Experiment, cells: Sequence[Cell], results: Results
-) -> None:
-    """Run what is not in the file; say in one line what was done."""
-    missing = [cell for cell in cells if cell not in results]
-    before, began = len(cells) - len(missing), time.perf_counter()
-    bar = progress_bar(len(cells), "compare", not args.quiet, "run", initial=before)
-    try:
-        with bar as advance:
-            for cell, result in run_cells(
-                experiment, missing, jobs=args.jobs, cluster=args.cluster
-            ):
-                results.append(cell, result)
-                advance(1)
-    except KeyboardInterrupt:
-        raise Refused(_kept("interrupted", args, cells, results), 130) from None
-    except WorkersLostError as error:
-        raise Refused(_kept(str(error), args, cells, results), 1) from error
-    if not args.quiet:
-        spent = f"{len(missing)} runs in {time.perf_counter() - began:.1f} s"
-        print(f"{spent}, {before} before." if before else f"{spent}.", file=sys.stderr)
-
-
-def _kept(why: str, args: Namespace, cells: Sequence[Cell], results: Results) -> str:
-    kept = f"{sum(cell in results for cell in cells)} of {len(cells)} runs are finished and kept in"
-    return f"minisam compare: {why}. {kept} {results.path}; to go on: {preparing.again(args)}"

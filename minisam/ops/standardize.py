@@ -57,5 +57,5 @@ standardize: Primitive = primitive(
     lambda i, ct, y, x, **params: _jacobian(ct, y, x, **params),
     lambda tangents, y, x, **params: _jacobian(tangents[0], y, x, **params),
     domain=_domain,
-    doc="(x - mean) / √(variance + eps) over the axes; one pass for what would be five operations.",
+    doc="(x - mean) / √(variance + eps) over the axes, recorded as one operation.",
 )

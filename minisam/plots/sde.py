@@ -1,10 +1,11 @@
 """Figures of the SDE models: paths, weak errors, where they settle, saddles and the two-cycle."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from minisam.arrays import Array
 from minisam.plots.looks import looks
 from minisam.plots.page import write
 from minisam.sde import Cycle, Metric, Simulation, Stationary, WeakError
@@ -121,12 +122,11 @@ def weak_error_figure(
         axes = figure.subplots()
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
-        shown = _with_bars(found.errors)
-        for model, errors in found.errors.items():
+        labels = {}
+        for model in found.errors:
             order, uncertain = found.slope(model)
-            label = f"{model}: slope {order:.2f} ± {uncertain:.1g}"
-            bars = 4 * found.standard_errors[model]
-            axes.errorbar(found.etas, errors, bars, label=label, **shown[model])
+            labels[model] = f"{model}: slope {order:.2f} ± {uncertain:.1g}"
+        _with_bars(axes, found.etas, found.errors, found.standard_errors, labels)
         axes.set_xticks(found.etas, [f"{eta:g}" for eta in found.etas])
         axes.set_xlabel("step size η")
         axes.set_ylabel("weak error, largest over all steps")
@@ -164,10 +164,7 @@ def stationary_figure(
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
-        shown = _with_bars(found.ratios)
-        for model, ratios in found.ratios.items():
-            bars = 4 * found.ratio_errors[model]
-            axes.errorbar(found.rhos, ratios, bars, label=model, **shown[model])
+        _with_bars(axes, found.rhos, found.ratios, found.ratio_errors)
         axes.axhline(1, color="0.6", linestyle="-", linewidth=1, zorder=0)
         axes.set_xlabel("radius ρ")
         axes.set_ylabel("long-run mean, model / algorithm")
@@ -205,10 +202,7 @@ def metric_figure(
 
     def draw(figure: Any) -> None:
         axes = figure.subplots()
-        shown = _with_bars(found.errors)
-        for model, errors in found.errors.items():
-            bars = 4 * found.standard_errors[model]
-            axes.errorbar(found.rhos, errors, bars, label=model, **shown[model])
+        _with_bars(axes, found.rhos, found.errors, found.standard_errors)
         axes.set_xlabel("radius ρ")
         axes.set_ylabel("max |difference of mean ‖∇f‖+‖x‖| / mean")
         axes.set_ylim(bottom=0)
@@ -304,13 +298,19 @@ def cycle_figure(
     return write(path, draw, (7.2, 3.4))
 
 
-def _with_bars(models: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """Give the looks of models; the first is wide and pale, and seen where another lies on it."""
-    bars = {"marker": "o", "capsize": 2}
-    shown: dict[str, dict[str, Any]] = {name: look | bars for name, look in looks(models).items()}
-    first = next(iter(shown.values()))
-    first |= {"linestyle": "-", "linewidth": 6, "elinewidth": 1.8, "alpha": 0.35, "zorder": 1}
-    return shown
+def _with_bars(
+    axes: Any,
+    x: Array,
+    values: Mapping[str, Array],
+    standard_errors: Mapping[str, Array],
+    labels: Mapping[str, str] | None = None,
+) -> None:
+    """Draw models, ± 4 standard errors; the first wide and pale, seen where another lies on it."""
+    wide = {"linestyle": "-", "linewidth": 6, "elinewidth": 1.8, "alpha": 0.35, "zorder": 1}
+    for i, (model, look) in enumerate(looks(values).items()):
+        shown = look | {"marker": "o", "capsize": 2} | (wide if i == 0 else {})
+        label = labels[model] if labels else model
+        axes.errorbar(x, values[model], 4 * standard_errors[model], label=label, **shown)
 
 
 def _page(figure: Any, title: str) -> None:

@@ -214,11 +214,7 @@ def train(
     }
     saved = None if checkpoint is None else Path(checkpoint)
     if saved is not None and resume and saved.exists():
-        try:
-            found = files.load(saved)
-        except files.CheckpointError as error:
-            raise files.CheckpointError(f"{error} Delete it to start anew.") from error
-        state = resumed(found, settings, saved, data.x_train)
+        state = _loaded(saved, settings, data)
     else:
         w = model.init((seed, PARAMETERS), data.x_train.dtype, data.device)
         state = State(w, optimizer.init(w), method.init(w))
@@ -256,6 +252,14 @@ def train(
                 break
         statistics = statistics_at(model, state.w, data.x_train)
     return state.run(statistics, settings)
+
+
+def _loaded(saved: Path, settings: dict[str, Any], data: Dataset) -> State:
+    try:
+        found = files.load(saved)
+    except files.CheckpointError as error:
+        raise files.CheckpointError(f"{error} Delete it to start anew.") from error
+    return resumed(found, settings, saved, data.x_train)
 
 
 def _threads_for(model: Layer, data: Dataset) -> AbstractContextManager[Any]:
