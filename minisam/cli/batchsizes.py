@@ -5,7 +5,6 @@ import textwrap
 from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -86,8 +85,7 @@ def run(args: Namespace) -> int:
         )
     experiments = {size: _experiment(args, size, measured) for size in sizes}
     out = preparing.writable(Path(args.out or Path("runs", folder_name(args))))
-    first = replace(experiments[sizes[0]], load=lambda _: data)  # that is seed 0's, loaded already
-    settings = first.settings() | _settings(args)
+    settings = experiments[sizes[0]].settings(data) | _settings(args)
     found = _run_missing(args, experiments, cells, out, settings)
     runs = [each for each in found if each.get("reached")]
     if len({each["seed"] for each in runs}) < 2 or len({each["batch"] for each in runs}) < 2:

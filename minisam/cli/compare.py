@@ -48,8 +48,9 @@ def run(args: Namespace) -> int:
         raise ValueError("--jobs is for this machine; a cluster has its workers.")
     if args.jobs is not None and args.jobs < 1:
         raise ValueError(f"--jobs must be at least 1, got {args.jobs}.")
-    experiment = _experiment(args)
-    settings = experiment.settings()
+    data = preparing.examples(args, 0)
+    experiment = _experiment(args, preparing.measured(args.model, data))
+    settings = experiment.settings(data)
     out = preparing.writable(Path(args.out or Path("runs", folder_name(args))))
     with Results(out / FILE, settings) as results:
         runner = partial(run_cells, experiment, jobs=args.jobs, cluster=args.cluster)
@@ -93,8 +94,7 @@ def folder_name(args: Namespace) -> str:
     return "-".join(filter(None, words))
 
 
-def _experiment(args: Namespace) -> Experiment:
-    examples = preparing.examples(args, 0)
+def _experiment(args: Namespace, measured: int) -> Experiment:
     return Experiment(
         load=preparing.loader(args),
         build=partial(preparing.network, args.model, args.hidden),
@@ -102,5 +102,5 @@ def _experiment(args: Namespace) -> Experiment:
         epochs=args.epochs,
         batch_size=args.batch_size,
         corrupt=CORRUPT[args.noise_kind],
-        measured=preparing.measured(args.model, examples),
+        measured=measured,
     )

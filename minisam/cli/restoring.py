@@ -18,7 +18,7 @@ from minisam.training import CheckpointError, load_checkpoint
 from minisam.training.loop import text_of
 from minisam.training.run import fingerprint
 
-DATA = re.compile(r"(.+): \((\d+), .*\) (float32|float64), (\d+) test(?:, on cuda(?::\d+)?)?")
+DATA = re.compile(r"(.+): \((\d+), .*\) (float32|float64), (\d+) test(?:, on cuda)?")
 """What `minisam.train` writes of a data set; what a GPU has trained is measured on the host."""
 USUAL = {"p": ("2", "2.0"), "eta": ("None",)}
 """What makes a ball a plain one, which a name need not say."""

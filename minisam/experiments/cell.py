@@ -107,9 +107,12 @@ class Experiment:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}.")
 
-    def settings(self) -> dict[str, Any]:
-        """Describe it as text and numbers; ``fingerprint`` is of the examples of seed 0."""
-        data = self.load(0)
+    def settings(self, data: Dataset | None = None) -> dict[str, Any]:
+        """Describe it as text and numbers, by the examples of seed 0, if they are loaded already.
+
+        The ``fingerprint`` is theirs.
+        """
+        data = self.load(0) if data is None else data
         return {
             **described(self.build(data), data, self.optimizer),
             "classes": data.classes,
