@@ -33,12 +33,16 @@ def test_patches_are_the_reference(problem, block):
     with mock.patch.object(winograd, "BLOCK", block):
         y = np.full(g.transpose(0, 2, 3, 1).shape, np.nan)
         winograd.conv(x, winograd.weights(k), window, y)
+        gx = np.full(x.transpose(0, 2, 3, 1).shape, np.nan)
+        winograd.conv_input(g, winograd.weights(k), window, gx)
         gk = winograd.kernel(winograd.points(x, g, window))
     expected = np.full_like(y, np.nan)
     convolution._conv_by_patches(x, k, window, 1, expected)
     np.testing.assert_allclose(y, expected, rtol=0, atol=1e-12)
     expected = convolution._conv_kernel_by_patches(x, g, window, 1)
     np.testing.assert_allclose(gk, expected, rtol=0, atol=1e-11)
+    expected = convolution._conv_input_by_taps(g, k, window, 1).transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(gx, expected, rtol=0, atol=1e-12)
 
 
 def always(monkeypatch):
@@ -81,19 +85,23 @@ def test_derivatives_to_third_order(which, h, w, padding, monkeypatch):
 
 
 def test_it_is_taken_where_it_pays_and_only_there():
-    x, k = np.ones((1, 32, 5, 5), np.float32), np.ones((32, 32, 3, 3), np.float32)
+    x, k = np.ones((1, 16, 5, 5), np.float32), np.ones((16, 16, 3, 3), np.float32)
     with (
         mock.patch.object(winograd, "conv", wraps=winograd.conv) as forward,
+        mock.patch.object(winograd, "conv_input", wraps=winograd.conv_input) as back,
         mock.patch.object(winograd, "points", wraps=winograd.points) as kernel,
     ):
         for how in ({"stride": 2}, {"groups": 2}, {"padding": 3}):
-            its = k[:, : 32 // how.get("groups", 1)]
+            its = k[:, : 16 // how.get("groups", 1)]
             y, pullback = ms.vjp(lambda x, k, how=how: conv2d(x, k, **how), x, its)
             pullback(y)
-        assert (forward.call_count, kernel.call_count) == (0, 0)
+        assert (forward.call_count, back.call_count, kernel.call_count) == (0, 0, 0)
         y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=1), x, k)
         pullback(y)
-        assert (forward.call_count, kernel.call_count) == (2, 1)
+        assert (forward.call_count, back.call_count, kernel.call_count) == (2, 0, 1)
+        y, pullback = ms.vjp(conv2d, x, k)  # 5×5 pixels are four tiles, 3×3 outputs are one
+        pullback(y)
+        assert (forward.call_count, back.call_count, kernel.call_count) == (3, 1, 2)
 
 
 @pytest.mark.parametrize("dtypes", [("int64", "float64"), ("uint8", "float32"), ("int32", "int32")])
@@ -114,15 +122,15 @@ def test_float16_is_as_good_as_by_patches():
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-3 * np.abs(exact).max())
 
 
-@pytest.mark.parametrize("size", [8, 13])
-def test_float32(size):
+@pytest.mark.parametrize(("size", "padding"), [(8, 1), (13, 1), (10, 0), (13, 0)])
+def test_float32(size, padding):
     rng = np.random.default_rng(2)
-    x, k = rng.normal(size=(4, 64, size, size)), rng.normal(size=(48, 64, 3, 3))
-    y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=1), x, k)
+    x, k = rng.normal(size=(4, 64, size, size)), rng.normal(size=(64, 64, 3, 3))
+    y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=padding), x, k)
     g = rng.normal(size=y.shape)
     exact = (y, *pullback(g))
     x, k, g = (a.astype(np.float32) for a in (x, k, g))
-    y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=1), x, k)
+    y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=padding), x, k)
     assert y.transpose(0, 2, 3, 1).flags.c_contiguous
     for found, expected in zip((y, *pullback(g)), exact, strict=True):
         assert found.dtype == np.float32
