@@ -62,6 +62,7 @@ HOST_ONLY = {
     "ops/test_convolution.py::test_strides_of_axes_of_length_one_are_arbitrary": MEMORY,
     "ops/test_convolution.py::test_the_result_is_channels_last_in_memory": MEMORY,
     "ops/test_pooling.py::test_memory_order_is_kept_and_arguments_are_not_written_into": MEMORY,
+    "ops/test_pooling.py::test_tiles_are_the_strided_views": MEMORY,
     "ops/test_pooling.py::test_torch": OTHERS,
     "ops/test_linalg.py::test_errors": WAITS,
     "ops/test_linalg.py::test_a_singular_matrix_has_a_value_but_no_derivative_of_its_logarithm":
