@@ -19,14 +19,20 @@ def _mean(x: Array, axis: tuple[int, ...]) -> Array:
     return sum_over(x, axis, keepdims=True) / math.prod(x.shape[i] for i in axis)
 
 
+def _mean_product(x: Array, y: Array, axis: tuple[int, ...]) -> Array:
+    if axis == (-1,) and Tensor not in (type(x), type(y)):  # half of the time
+        return (x[..., None, :] @ y[..., None])[..., 0] / x.shape[-1]
+    return _mean(x * y, axis)
+
+
 def _centred(x: Array, axis: tuple[int, ...], eps: float) -> tuple[Array, Array]:
     """Give x less its mean, and one over its standard deviation."""
     centred = by_channel(np.subtract, x, _mean(x, axis))
-    return centred, 1 / np.sqrt(_mean(centred * centred, axis) + eps)
+    return centred, 1 / np.sqrt(_mean_product(centred, centred, axis) + eps)
 
 
 def _standardize(x: Array, axis: tuple[int, ...], eps: float) -> Array:
-    return by_channel(np.multiply, *_centred(x, axis, eps))
+    return by_channel(np.multiply, *_centred(x, axis, eps), in_place=True)
 
 
 def _jacobian(t: Array, y: Array, x: Array, axis: tuple[int, ...], eps: float) -> Array:
@@ -35,8 +41,11 @@ def _jacobian(t: Array, y: Array, x: Array, axis: tuple[int, ...], eps: float) -
     It is formed from x, not from a saved s, so that its own derivative is right.
     """
     _, s = _centred(x, axis, eps)
-    along = by_channel(np.multiply, y, _mean(t * y, axis))
-    return by_channel(np.multiply, by_channel(np.subtract, t, _mean(t, axis)) - along, s)
+    along = by_channel(np.multiply, y, _mean_product(t, y, axis))
+    if Tensor in (type(t), type(y), type(x)):
+        return (t - _mean(t, axis) - along) * s
+    z = by_channel(np.add, along, _mean(t, axis), in_place=True)
+    return by_channel(np.multiply, np.subtract(t, z, out=z), s, in_place=True)
 
 
 def _domain(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:

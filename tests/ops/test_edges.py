@@ -163,3 +163,16 @@ def test_a_float_exponent_makes_floats():
     assert power(x, 3.0) == 2.7e19
     np.testing.assert_array_equal(power(x, 3), x**3)
     assert power(2.0, 3) == 8.0
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64"])
+@pytest.mark.parametrize("n", [3, 3000])
+def test_relu_of_few_and_of_many(dtype, n):
+    """Many floats are clipped. Whole numbers stay whole; NaN and infinities stay."""
+    x = np.random.default_rng(0).normal(0, 3, size=(n, 2)).round(1).astype(dtype)
+    if dtype != "int64":
+        x[0, 0], x[0, 1], x[1, 0], x[1, 1] = np.nan, -0.0, np.inf, -np.inf
+    for each in (x, x[:, ::-1], np.asfortranarray(x)):
+        found = ms.ops.relu(each)
+        assert found.dtype == dtype
+        np.testing.assert_array_equal(found, np.where(each < 0, each.dtype.type(0), each))
