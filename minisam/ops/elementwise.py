@@ -11,7 +11,7 @@ import numpy as np
 
 from minisam.arrays import Array, on_host, zeros
 from minisam.autodiff.primitive import Primitive, bilinear, elementwise, jointly_linear
-from minisam.autodiff.sums import by_channel
+from minisam.autodiff.sums import CHANNELS, by_channel, sum_of_products
 from minisam.autodiff.tensor import Tensor, value_of
 from minisam.ops.domains import binary, unary
 
@@ -19,11 +19,20 @@ from minisam.ops.domains import binary, unary
 
 add = elementwise("add", partial(by_channel, np.add), 1, 1, domain=binary())
 subtract = elementwise("subtract", np.subtract, 1, -1, domain=binary())
+
+
+def _cotangent_of_factor(ct: Array, a: Array, b: Array) -> Array:
+    """Multiply by the other factor; batch norm's scale, one for each channel, is summed at once."""
+    if type(ct) is type(a) is np.ndarray and a.ndim == 4 and b.shape == (1, a.shape[1], 1, 1):
+        return sum_of_products(ct, a, CHANNELS)
+    return ct * a
+
+
 multiply = bilinear(
     "multiply",
     partial(by_channel, np.multiply),
     lambda ct, a, b: by_channel(np.multiply, ct, b),
-    lambda ct, a, b: ct * a,
+    _cotangent_of_factor,
     domain=binary(),
 )
 divide = elementwise(

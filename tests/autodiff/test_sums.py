@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import minisam as ms
-from minisam.autodiff.sums import by_channel, sum_over
+from minisam.autodiff.sums import by_channel, sum_of_products, sum_over
 from minisam.ops.standardize import standardize
 
 SHAPES = [(3, 2, 5, 4), (1, 3, 1, 1), (0, 2, 3, 3), (2, 0, 3, 3)]
@@ -25,6 +25,50 @@ def test_numpy_is_the_reference_in_any_layout(shape, dtype, keepdims):
             assert found.dtype == dtype
             assert found.shape == expected.shape
             np.testing.assert_allclose(found, expected, rtol=0, atol=30 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("shape", [(70, 60), (3, 41, 35), (1, 4097), (2, 4097), (5000, 1), (4098,)])
+def test_sums_of_many_rows(shape, dtype):
+    x = np.random.default_rng(5).normal(0, 3, size=shape).astype(dtype)
+    for axis in (-1, len(shape) - 1, (-1,), (len(shape) - 1,)):
+        for keepdims in (False, True):
+            for each in (x, np.asfortranarray(x), x[::-1]):
+                expected = each.sum(axis=axis, keepdims=keepdims)
+                found = sum_over(each, axis, keepdims)
+                assert found.dtype == expected.dtype
+                assert found.shape == expected.shape
+                eps = 0 if dtype == np.int64 else np.finfo(dtype).eps
+                np.testing.assert_allclose(found, expected, rtol=0, atol=1000 * eps)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("shape", [*SHAPES, (4, 5, 7, 9)])
+@pytest.mark.parametrize("axis", [(0, 2, 3), (-1,), (1, 2)])
+def test_sums_of_products(axis, shape, dtype):
+    rng = np.random.default_rng(6)
+    x, y = rng.normal(0, 3, size=(2, *shape)).astype(dtype)
+    last, other = (
+        np.ascontiguousarray(a.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) for a in (x, y)
+    )
+    expected = (x.astype(float) * y).sum(axis=axis, keepdims=True)
+    for a, b in ((x, y), (last, other), (last, y), (last, other.astype(float))):
+        found = sum_of_products(a, b, axis)
+        assert found.dtype == (a * b).dtype
+        assert found.shape == expected.shape
+        eps = 0 if dtype == np.int64 else np.finfo(dtype).eps
+        np.testing.assert_allclose(found, expected, rtol=0, atol=2000 * eps)
+
+
+def test_derivatives_of_a_factor_for_each_channel():
+    """As batch norm's scale; and of one for each image and of a single one, which are none."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(2, 2, 3, 4)).transpose(0, 3, 1, 2)
+    for shape in ((1, 4, 1, 1), (4, 1, 1), (2, 1, 1, 1), (1, 1, 1, 1)):
+        ms.check_grads(lambda x, b: np.sin(x) * b, (x, rng.normal(size=shape)), order=3)
+        ms.check_grads(lambda b, x: b * np.sin(x), (rng.normal(size=shape), x), order=2)
+        single = x.astype(np.float32), rng.normal(size=shape).astype(np.float32)
+        ms.check_grads(np.multiply, single, order=1)
 
 
 def test_what_is_not_finite_stays_so():
