@@ -18,7 +18,7 @@ from minisam.ops.domains import binary, unary
 # Arithmetic.
 
 add = elementwise("add", partial(by_channel, np.add), 1, 1, domain=binary())
-subtract = elementwise("subtract", np.subtract, 1, -1, domain=binary())
+subtract = elementwise("subtract", partial(by_channel, np.subtract), 1, -1, domain=binary())
 
 
 def _cotangent_of_factor(ct: Array, a: Array, b: Array) -> Array:
