@@ -54,7 +54,7 @@ def find_ties(y: Array, x: Array, size: Pair) -> Ties:
     y, lines = y.transpose(0, 2, 3, 1), _lines(x.transpose(0, 2, 3, 1), size)
     # Bytes add up in a quarter of the time of floats, if they can hold the number.
     kind = np.uint8 if size[0] * size[1] < 256 else np.uint32
-    ties = Ties(np.empty(lines.shape, bool), np.empty(y.shape, kind))
+    ties = Ties(np.empty_like(lines, bool, order="C"), np.empty_like(y, kind, order="C"))
 
     def some(few: slice) -> None:
         found = np.equal(lines[few], _repeated(y[few], size[1]), out=ties.lines[few])
@@ -71,7 +71,8 @@ def spread(g: Array, image: Pair, size: Pair, ties: Ties | None = None) -> Array
     g = g.transpose(0, 2, 3, 1)
     n, down, across, c = g.shape
     covered = (down * size[0], across * size[1]) == image
-    x = (np.empty_like if covered else np.zeros_like)(g, shape=(n, *image, c), order="C")
+    new = np.empty_like if covered else np.zeros_like
+    x = new(g, shape=(n, *image, c), order="C")
     lines = _lines(x, size)
 
     def some(few: slice) -> None:
