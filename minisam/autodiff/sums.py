@@ -103,7 +103,7 @@ def by_channel(op: Callable[..., Array], x: Array, v: Array, in_place: bool = Fa
     op : callable
         Works on each element; a function of NumPy.
     x, v : array
-        Any two that broadcast; images (N, C, H, W) and (1, C, 1, 1) are the case that is meant.
+        Any two that broadcast; images (N, C, H, W) and (1, C, 1, 1) or (C, 1, 1) are what is meant.
     in_place : bool
         Whether the result is written into x.
 
@@ -117,7 +117,8 @@ def by_channel(op: Callable[..., Array], x: Array, v: Array, in_place: bool = Fa
     >>> by_channel(np.add, np.ones((5, 2, 3, 3)), np.array([1.0, 2.0]).reshape(1, 2, 1, 1))[0, 1, 0]
     array([3., 3., 3.])
     """
-    if type(x) is type(v) is np.ndarray and x.ndim == 4 and v.shape == (1, x.shape[1], 1, 1):
+    plain = type(x) is type(v) is np.ndarray and x.ndim == 4
+    if plain and v.shape in ((1, x.shape[1], 1, 1), (x.shape[1], 1, 1)):
         last = x.transpose(0, 2, 3, 1)
         if last.flags.c_contiguous and x.size:
             n, h, w, c = last.shape
