@@ -7,22 +7,16 @@ are the slices of a parameter vector, side by side, that is a single copy.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from minisam.arrays import Array, Random, device_of, moved, on_host
 from minisam.autodiff.primitive import Params, Primitive, jointly_linear, primitive
-from minisam.autodiff.tensor import Tensor, record, value_of
+from minisam.autodiff.tensor import Tensor, value_of
 
-
-class Part(NamedTuple):
-    """A cotangent that is zero except at an index."""
-
-    index: Any
-    array: Array
-    like: Array
-    """The array it is a part of, for its shape and dtype."""
+Part: TypeAlias = tuple[Any, Array]
+"""An index and an array: a cotangent that is this array there and zero everywhere else."""
 
 
 def reads_once(index: Any) -> bool:
@@ -118,14 +112,14 @@ def _part_of_section(
     i: int, ct: Array, y: Array, w: Array, *, start: int, stop: int, shape: tuple[int, ...]
 ) -> list[Part]:
     if w.ndim == 1:
-        return [Part(slice(start, stop), ct.reshape(-1), w)]
-    return [Part((..., slice(start, stop)), ct.reshape((*w.shape[:-1], stop - start)), w)]
+        return [(slice(start, stop), ct.reshape(-1))]
+    return [((..., slice(start, stop)), ct.reshape((*w.shape[:-1], stop - start)))]
 
 
 getitem_op: Primitive = primitive(
     "getitem",
     _read,
-    lambda i, ct, y, x, index: [Part(index, ct, x)],
+    lambda i, ct, y, x, index: [(index, ct)],
     lambda tangents, y, x, index: getitem_op(tangents[0], index=index),
     domain=_reads,
     doc="``x[index]``: basic, advanced or Boolean indexing.",
@@ -204,7 +198,7 @@ def getitem(x: Array, index: Any) -> Array:
         raise TypeError("an index cannot be a Tensor: it has no derivative. Use t.value.")
     # The derivative reads the index again: it must not change in between.
     kept = tuple(_kept(i, x) for i in items)
-    return record(getitem_op, (x,), {"index": kept if type(index) is tuple else kept[0]})
+    return getitem_op(x, index=kept if type(index) is tuple else kept[0])
 
 
 def _kept(i: Any, x: Array) -> Any:
@@ -214,25 +208,31 @@ def _kept(i: Any, x: Array) -> Any:
     return i if on_host(i) else i.copy()
 
 
-def total(arrived: list[Any]) -> Array:
+def total(arrived: list[Any], like: Array) -> Array:
     """Add up what arrived at a Tensor: arrays, and parts of arrays.
 
     Parameters
     ----------
     arrived : list of (array or list of Part)
         At least one.
+    like : array
+        The Tensor's value.
 
     Returns
     -------
     array
         Their sum, dense.
     """
-    dense = [a for a in arrived if type(a) is not list]
+    dense, parts = [], []
     # Reverse mode meets the reads in reverse; in order they are most often tiles.
-    parts = [part for a in reversed(arrived) if type(a) is list for part in a]
+    for a in reversed(arrived):
+        if type(a) is list:
+            parts += a
+        else:
+            dense.append(a)
     if parts:
-        indices, arrays, (like, *_) = zip(*parts, strict=True)
-        dense.append(assemble(*arrays, indices=indices, like=value_of(like)))
+        indices, arrays = zip(*parts, strict=True)
+        dense.append(assemble(*arrays, indices=indices, like=like))
     out = dense[0]
     for array in dense[1:]:
         out = out + array

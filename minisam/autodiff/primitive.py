@@ -74,9 +74,7 @@ class Primitive:
         self.explain = explain
         self.__doc__ = doc
 
-    def __call__(self, *args: Any, **params: Any) -> Array:
-        """Apply it: recorded if an argument is a live Tensor, else plainly."""
-        return record(self, args, params)
+    __call__ = record
 
     def __repr__(self) -> str:
         return f"<primitive {self.name}>"

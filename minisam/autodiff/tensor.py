@@ -182,10 +182,11 @@ class Tensor:
             )
         if kwargs:
             raise TypeError(_NO_KEYWORDS.format(ufunc.__name__, ", ".join(kwargs)))
-        return _rule(ufunc)(*args)
+        rule = NUMPY_RULES.get(ufunc) or _no_rule(ufunc)
+        return rule(*args)
 
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Array:
-        rule = _rule(func)
+        rule = NUMPY_RULES.get(func) or _no_rule(func)
         try:
             return rule(*args, **kwargs)
         except TypeError:
@@ -302,16 +303,16 @@ def value_of(x: Any) -> Any:
     return x.value if type(x) is Tensor else x
 
 
-def record(op: Primitive, args: tuple[Any, ...], params: dict[str, Any]) -> Array:
+def record(op: Primitive, /, *args: Any, **params: Any) -> Array:
     """Apply a primitive, and record it if an argument depends on a running differentiation.
 
     Parameters
     ----------
     op : Primitive
-        What to apply.
-    args : tuple of array
+        What to apply; this function is what calling it does.
+    *args : array
         Its array arguments: Tensors, arrays, scalars, nested lists.
-    params : dict
+    **params
         Its static parameters.
 
     Returns
@@ -389,12 +390,9 @@ def _weaken(op: Primitive, a: Any, dtype: np.dtype[Any]) -> Any:
     return a.astype(dtype)
 
 
-def _rule(function: Any) -> Callable[..., Array]:
-    rule = NUMPY_RULES.get(function)
-    if rule is None:
-        name = f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}"
-        raise TypeError(
-            f"{name} has no derivative rule in minisam. Write it with functions that have one "
-            "(minisam.ops.numpy_rules lists them), or add a primitive."
-        )
-    return rule
+def _no_rule(function: Any) -> NoReturn:
+    name = f"{getattr(function, '__module__', None) or 'numpy'}.{function.__name__}"
+    raise TypeError(
+        f"{name} has no derivative rule in minisam. Write it with functions that have one "
+        "(minisam.ops.numpy_rules lists them), or add a primitive."
+    )

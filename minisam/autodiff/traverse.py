@@ -77,10 +77,10 @@ def pull(nodes: Path, ct: Array, keep: bool) -> dict[int, Array]:
         parts = arrived.pop(number, None)
         if parts is None:
             continue
+        node = nodes[number]
         ct = parts[0]
         if len(parts) > 1 or type(ct) is list:
-            ct = total(parts)
-        node = nodes[number]
+            ct = total(parts, node.value)
         op, args, params, y = node.op, node.args, node.params, node.value
         if keep:
             y, args = node, _with_tensors(node)

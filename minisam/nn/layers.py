@@ -59,7 +59,7 @@ class Linear(Layer):
 
     def apply(self, w: Array, at: int, x: Array, mode: Mode) -> Array:
         """Map (batch, n_in) to (batch, n_out)."""
-        if x.ndim != 2 or x.shape[1] != self.n_in:
+        if x.shape[1:] != (self.n_in,):
             raise ShapeError(
                 f"Linear({self.n_in}, {self.n_out}): input of shape {x.shape}; expected (batch, "
                 f"{self.n_in}). For images put Flatten() before it."

@@ -65,7 +65,7 @@ matmul = bilinear(
 
 
 def _dense(x: Array, w: Array, start: int, middle: int, stop: int) -> Array:
-    y = x @ w[start:middle].reshape((x.shape[1], stop - middle))
+    y = np.dot(x, w[start:middle].reshape((x.shape[1], stop - middle)))
     y += w[middle:stop]
     return y
 
@@ -74,12 +74,9 @@ def _dense_pull(
     i: int, ct: Array, y: Array, x: Array, w: Array, start: int, middle: int, stop: int
 ) -> Array | list[Part]:
     if i == 0:
-        return ct @ w[start:middle].reshape((x.shape[1], stop - middle)).T
-    weight, bias = x.T @ ct, ct.sum(axis=0)
-    return [
-        Part(slice(start, middle), weight.reshape(-1), w),
-        Part(slice(middle, stop), bias, w),
-    ]
+        return np.dot(ct, w[start:middle].reshape((x.shape[1], stop - middle)).T)
+    weight, bias = np.dot(x.T, ct), ct.sum(axis=0)
+    return [(slice(start, middle), weight.reshape(-1)), (slice(middle, stop), bias)]
 
 
 def _dense_push(
@@ -89,7 +86,7 @@ def _dense_push(
     along_w = None if tw is None else dense(x, tw, start=start, middle=middle, stop=stop)
     if tx is None:
         return along_w
-    along_x = tx @ w[start:middle].reshape((x.shape[1], stop - middle))
+    along_x = np.dot(tx, w[start:middle].reshape((x.shape[1], stop - middle)))
     return along_x if along_w is None else along_x + along_w
 
 

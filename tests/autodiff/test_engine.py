@@ -154,9 +154,14 @@ def test_what_the_user_gets_is_an_array_that_may_be_written_to():
     ct = RNG.normal(size=4)
     for f in (lambda x: x, lambda x: x[::-1], lambda x: np.reshape(x, (2, 2)), lambda x: x + x):
         value, pullback = ms.vjp(f, X)
-        g = pullback(ct.reshape(value.shape))
+        g = pullback(ct if value.shape == ct.shape else ct.reshape(value.shape))
         assert not np.shares_memory(g, ct)
         g += 1
+        value, tangent = ms.jvp(f, (X,), (ct,))
+        assert not np.shares_memory(value, X)
+        assert not np.shares_memory(tangent, ct)
+    number = np.array(2.0)
+    assert not np.shares_memory(ms.value_and_grad(lambda x: x)(number)[0], number)
     g = ms.grad(np.sum)(X)
     g += 1
     ga, gb = ms.vjp(np.add, X, X)[1](ct)
@@ -485,7 +490,7 @@ def test_dtypes_are_not_mixed_either_way():
 def test_errors_that_name_what_to_do():
     with pytest.raises(ms.ShapeError, match=r"inner sizes differ.*Did you mean a\.T @ b\?"):
         ms.grad(lambda a: np.sum(a @ np.ones((2, 4))))(np.ones((2, 3)))
-    with pytest.raises(TypeError, match=r"argument \[3\]; 1 positional arguments were given"):
+    with pytest.raises(TypeError, match="argument 3; 1 positional arguments were given"):
         ms.grad(np.sum, argnum=3)(X)
     with pytest.raises(TypeError, match=r"numpy\.linalg\.trace has no derivative rule"):
         ms.grad(lambda x: np.linalg.trace(x))(np.eye(2))

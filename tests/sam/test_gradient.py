@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import minisam as ms
+from minisam.autodiff.tensor import Tensor
 from minisam.sam import (
     epsilon_hat,
     jacobian_product,
@@ -120,7 +121,10 @@ def test_radius_zero_is_the_plain_gradient(net, p, order):
 def test_the_value_is_that_at_w(net, p, order):
     value, gradient = value_and_sam_gradient(net.loss, net.w, RHO, p, order)
     assert value == net.loss(net.w)
+    assert type(value) is not Tensor, "its differentiation has ended"
     np.testing.assert_array_equal(gradient, sam_gradient(net.loss, net.w, RHO, p, order))
+    slope = ms.grad(lambda w: value_and_sam_gradient(net.loss, w, RHO, p, order)[0])(net.w)
+    np.testing.assert_allclose(slope, ms.grad(net.loss)(net.w), rtol=1e-13)
 
 
 @pytest.mark.parametrize("p", [1.5, 2, 3])

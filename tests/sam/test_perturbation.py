@@ -107,6 +107,31 @@ def test_the_scale_of_the_gradient_does_not_matter(p, dtype, scales):
         np.testing.assert_allclose(scaled, at_one, rtol=rtol)
 
 
+@pytest.mark.parametrize("shape", [(1,), (7,), (3, 5)])
+@pytest.mark.parametrize("metric", [False, True])
+@pytest.mark.parametrize(
+    ("dtype", "exponents"), [("f4", (-70, -30, 0, 30, 62)), ("f8", (-530, -200, 0, 200, 520))]
+)
+def test_the_short_way_for_a_moderate_norm_is_the_general_one(dtype, exponents, metric, shape):
+    """A Tensor goes the general way, a plain array the short one unless its norm is extreme."""
+    rng = np.random.default_rng(0)
+    one, v, scale = (rng.normal(size=shape).astype(dtype) for _ in range(3))
+    one[(0,) * len(shape)] = 0
+    eps, largest = np.finfo(dtype).eps, np.full(shape, np.finfo(dtype).max)
+    ball = {"metric": abs(scale)} if metric else {}
+    cases = [(one * one.dtype.type(2.0**exponent), v) for exponent in exponents]
+    for g, v in (*cases, (one * 1000, largest)):
+        for f in (
+            lambda g: epsilon_hat(g, RHO, **ball),
+            lambda g, v=v: jacobian_product(g, v, RHO, **ball),
+        ):
+            general, found = ms.vjp(f, g)[0], f(g)
+            assert (found.dtype, found.shape) == (g.dtype, g.shape)
+            atol = 20 * eps * np.abs(general).max()
+            np.testing.assert_allclose(found, general, rtol=0, atol=atol)
+            np.testing.assert_array_equal(f(np.asfortranarray(g)), found)
+
+
 def test_the_smallest_numbers_still_have_a_direction():
     for dtype in ("f4", "f8"):
         tiny = np.finfo(dtype).smallest_subnormal
@@ -344,6 +369,15 @@ def test_groups_of_very_different_scales_under_a_metric():
     metric = np.array([1e200, 1e200, 1e-200, 1e-200])
     e = epsilon_hat(g, 1.0, metric=metric, groups=[slice(0, 2), slice(2, 4)])
     np.testing.assert_allclose(e / metric, [0.6, 0.8, 0.6, 0.8], rtol=1e-14)
+
+
+@pytest.mark.parametrize("dtype", ["f4", "f8"])
+def test_a_metric_so_large_that_its_product_with_the_gradient_overflows(dtype):
+    """A metric that is the same everywhere only scales the ball."""
+    g, length = np.array([3e3, -4e3, 0], dtype), np.finfo(dtype).max / 100
+    e = epsilon_hat(g, RHO, metric=np.full(3, length))
+    assert e.dtype == dtype
+    np.testing.assert_allclose(e / length, epsilon_hat(g, RHO), rtol=1e-6)
 
 
 def test_a_metric_of_zeros():

@@ -34,6 +34,7 @@ def tasks(workload, variant):
     def loss(w):
         return np.mean(ms.nn.cross_entropy(model(w, x, train=True), y))
 
+    with_value = ms.value_and_grad(loss)
     optimizer = ms.optimizers.SGD(LR, momentum=MOMENTUM)
     if len(workload.shape) > 1:  # as `ms.train` does; until this process ends
         THREADS.enter_context(ms.threads())
@@ -45,7 +46,7 @@ def tasks(workload, variant):
         return state["w"]
 
     return {
-        "gradient": lambda: ms.value_and_grad(loss)(w)[1],
+        "gradient": lambda: with_value(w)[1],
         "sam": sam_step,
         "hvp": lambda: ms.hvp(loss, w, v),
         "second": lambda: ms.sam.sam_gradient(loss, w, RHO, order=2),
