@@ -91,8 +91,8 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
             f"[0, {logits.shape[1]}). Cast them: y.astype('int64')."
         )
     try:
-        # By way of unsigned, a negative label is out of range instead of counting from the end.
-        return cross_entropy_op(logits, labels=labels.astype(np.uint32).astype(np.int64))
+        # Unsigned, a negative label is out of range instead of counting from the end.
+        return cross_entropy_op(logits, labels=labels.astype(np.uint32))
     except IndexError:
         raise ValueError(
             f"cross_entropy: labels from {labels.min()} to {labels.max()}, but the logits have "
