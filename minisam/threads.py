@@ -8,7 +8,7 @@ one or the other: inside of `threads`, BLAS is held at one thread.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, copy_context
 from itertools import pairwise
 from threading import Lock
@@ -68,6 +68,29 @@ class _Blas:
 _BLAS = _Blas()
 
 
+def one_blas_thread() -> AbstractContextManager[int]:
+    """Hold BLAS at one thread, and split nothing, except where `threads` is asked for.
+
+    Returns
+    -------
+    context manager
+        Gives how many threads BLAS may use otherwise, which is what `threads` goes by.
+
+    Raises
+    ------
+    ImportError
+        On entering: threadpoolctl is not installed.
+
+    Examples
+    --------
+    >>> with one_blas_thread() as allowed:
+    ...     pass
+    >>> allowed >= 1
+    True
+    """
+    return _BLAS.held()
+
+
 @contextmanager
 def threads(number: int | None = None) -> Iterator[int]:
     """Split convolutions and pooling over threads, and hold BLAS at one.
@@ -81,7 +104,7 @@ def threads(number: int | None = None) -> Iterator[int]:
     ----------
     number : int, optional
         How many; by default as many as BLAS may use, which is the number of cores or what
-        variables like ``OPENBLAS_NUM_THREADS`` say.
+        variables like ``OPENBLAS_NUM_THREADS`` say; inside of another ``threads``, as many as that.
 
     Yields
     ------
@@ -113,7 +136,7 @@ def threads(number: int | None = None) -> Iterator[int]:
     with _BLAS.held() as allowed:
         number = number or (outer.number if outer else allowed)
         with ThreadPoolExecutor(max(1, number - 1)) as pool:
-            before = _HELPERS.set(_Helpers(number, pool) if number > 1 else None)
+            before = _HELPERS.set(_Helpers(number, pool))
             try:
                 yield number
             finally:

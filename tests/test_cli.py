@@ -634,6 +634,24 @@ def test_a_command_has_one_blas_thread_unless_the_user_says_otherwise(
     assert found == [inside]
 
 
+def test_a_command_splits_images_over_the_threads_that_blas_would_have(monkeypatch, capsys):
+    pools = pytest.importorskip("threadpoolctl")
+    found = []
+
+    def verify(_):
+        with ms.threads() as number:
+            found.append(number)
+        return []
+
+    for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(ms.equations, "verify", verify)
+    with pools.threadpool_limits(3, user_api="blas"):
+        allowed = max((p["num_threads"] for p in pools.threadpool_info()), default=1)
+        assert main(["verify", "--json"]) == 0
+    assert found == [allowed]
+
+
 def test_help_starts_fast_because_it_imports_little():
     heavy = ("matplotlib", "sklearn", "scipy", "tqdm", "minisam.training", "minisam.equations")
     code = (

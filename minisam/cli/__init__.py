@@ -11,10 +11,12 @@ from argparse import Namespace
 from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from minisam.cli.arguments import parse
 from minisam.cli.parser import Refused
+from minisam.threads import one_blas_thread
 
 __all__ = ["main"]
 
@@ -91,9 +93,6 @@ def _one_blas_thread() -> Any:
     as long. Threadpoolctl comes with scikit-learn; without it nothing is changed.
     """
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
-    if any(name in os.environ for name in names):
+    if any(name in os.environ for name in names) or find_spec("threadpoolctl") is None:
         return nullcontext()
-    try:
-        return import_module("threadpoolctl").threadpool_limits(1, user_api="blas")
-    except ImportError:
-        return nullcontext()
+    return one_blas_thread()

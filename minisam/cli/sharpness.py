@@ -4,7 +4,7 @@ import json
 import textwrap
 from argparse import Namespace
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from minisam.sharpness import Estimate
 from minisam.text import aligned
 from minisam.training import CheckpointError
 from minisam.training.checkpoint import replace_file
+from minisam.training.loop import threads_for
 
 WIDTH = 100
 STEPS = 13
@@ -84,7 +85,7 @@ def run(args: Namespace) -> int:
         progress_bar(total, "sharpness", not args.quiet, "measure") as tick,
     ):
         columns = [
-            Column(name, [measure(args, each, tick) for each in group])
+            Column(name, [_measured(args, each, tick) for each in group])
             for name, group in groups.items()
         ]
     if args.json == "-":
@@ -99,6 +100,11 @@ def run(args: Namespace) -> int:
         if args.json != "-":
             print("Figures:", *files, sep="\n  ")
     return 0
+
+
+def _measured(args: Namespace, restored: Restored, tick: Callable[[int], Any]) -> Measured:
+    with threads_for(restored.model, restored.data):
+        return measure(args, restored, tick)
 
 
 def _groups(models: Sequence[Restored]) -> dict[str, list[Restored]]:

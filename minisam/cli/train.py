@@ -24,7 +24,7 @@ from minisam.sharpness import one_step, top_eigenvalues
 from minisam.text import aligned
 from minisam.training import DivergedError, Run, evaluate, load_checkpoint, train
 from minisam.training.checkpoint import replace_file
-from minisam.training.loop import PARAMETERS
+from minisam.training.loop import PARAMETERS, threads_for
 
 # A run whose loss is this close to ln(classes), that of guessing, has learned nothing.
 NOTHING_LEARNED = 0.05
@@ -201,11 +201,12 @@ def _results(job: _Job, runs: Mapping[str, Run]) -> list[dict[str, Any]]:
 
 def _sharpness(job: _Job, w: Array, when: str) -> dict[str, float]:
     """Measure λmax and SAM's one-step sharpness; batch norm keeps its statistics at ``w``."""
-    loss = measured_loss(job.model, job.data, w, job.measured)
-    return {
-        f"lambda_max_{when}": float(top_eigenvalues(loss, w)[0]),
-        f"one_step_{when}": one_step(loss, w, job.args.rho, job.args.p),
-    }
+    with threads_for(job.model, job.data):
+        loss = measured_loss(job.model, job.data, w, job.measured)
+        return {
+            f"lambda_max_{when}": float(top_eigenvalues(loss, w)[0]),
+            f"one_step_{when}": one_step(loss, w, job.args.rho, job.args.p),
+        }
 
 
 def _table(names: list[str], results: list[dict[str, Any]]) -> str:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from minisam.experiments.cell import Cell, Experiment, run_cell
+from minisam.threads import threads
 
 
 class WorkersLostError(RuntimeError):
@@ -112,10 +113,8 @@ def run_cells(
 def _alone(
     run: Callable[[Experiment, Cell], dict[str, Any]], experiment: Experiment, i: int, cell: Cell
 ) -> tuple[int, dict[str, Any]]:
-    """Run a cell with one BLAS thread: threads change the order of sums, and wait for others."""
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"):
+    """Run a cell on one thread: threads change the order of sums, and wait for others."""
+    with threads(1):
         return i, run(experiment, cell)
 
 

@@ -223,7 +223,7 @@ def train(
         return bool(after_epoch and state.history and after_epoch(state.w, state.history[-1]))
 
     todo = range(state.epoch, state.epoch if ended() else epochs)
-    with _threads_for(model, data):
+    with threads_for(model, data):
         for epoch in with_progress(todo, epochs, method.name, progress):
             began = time.perf_counter()
             order = batches(len(data.x_train), batch_size, (seed, ORDER, epoch), like=data.x_train)
@@ -262,8 +262,21 @@ def _loaded(saved: Path, settings: dict[str, Any], data: Dataset) -> State:
     return resumed(found, settings, saved, data.x_train)
 
 
-def _threads_for(model: Layer, data: Dataset) -> AbstractContextManager[Any]:
-    """Split convolutions over threads; dense layers alone are left to the threads of BLAS."""
+def threads_for(model: Layer, data: Dataset) -> AbstractContextManager[Any]:
+    """Split convolutions over threads; dense layers alone are left to the threads of BLAS.
+
+    Parameters
+    ----------
+    model : Layer
+        Whose kernels decide.
+    data : Dataset
+        What it computes with: on a device nothing is split.
+
+    Returns
+    -------
+    context manager
+        `minisam.threads`, or none.
+    """
     kernels = any(len(p.shape) == 4 for p in model.declare())
     if not kernels or data.device != "cpu" or find_spec("threadpoolctl") is None:
         return nullcontext()

@@ -57,6 +57,8 @@ def test_one_blas_thread_in_each_cell(experiment):
     def build(data):
         found = {p["num_threads"] for p in pools.threadpool_info() if p["user_api"] == "blas"}
         assert found <= {1}, found
+        with ms.threads() as number:
+            assert number == 1
         return ms.nn.mlp([5, 3])
 
     counted = dataclasses.replace(experiment, build=build)
