@@ -118,7 +118,9 @@ class Recording:
     def push(self, tangents: tuple[Array, ...]) -> Array:
         """Return the tangent of the output."""
         if len(tangents) != len(self.variables):
-            raise TypeError(f"jvp: {len(self.variables)} arguments, but {len(tangents)} tangents.")
+            raise TypeError(
+                f"{len(self.variables)} arguments, but {len(tangents)} tangents: each needs one."
+            )
         numbered = {
             x.number: _check_like("jvp", "tangent", t, x)
             for x, t in zip(self.variables, tangents, strict=True)
@@ -193,6 +195,8 @@ def _name(f: Function) -> str:
 def _named(derivative: Function, f: Function) -> Function:
     """Give it f's name, documentation and signature: a tenth of the time of functools.wraps."""
     derivative.__name__, derivative.__doc__ = _name(f), f.__doc__
+    derivative.__qualname__ = getattr(f, "__qualname__", derivative.__name__)
+    derivative.__module__ = getattr(f, "__module__", __name__)
     derivative.__wrapped__ = f  # type: ignore[attr-defined]
     return derivative
 
@@ -381,7 +385,7 @@ def jvp(f: Function, args: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[
     (9.0, 6.0)
     """
     run = Recording(f, args, {}, range(len(args)))
-    return run.value, run.push(tangents)
+    return run.value, run.push(tuple(tangents))
 
 
 def hvp(f: Function, w: Array, v: Array) -> Array:

@@ -161,7 +161,7 @@ def _conv_input(g: Array, k: Array, window: Window, groups: int) -> Array:
 
 
 def _conv_input_by_tiles(g: Array, k: Array, window: Window) -> Array:
-    weights = winograd.weights(k)
+    weights = winograd.turned(winograd.weights(k))
     x = np.empty_like(g, shape=(len(g), *window.image, k.shape[1]), order="C")
 
     def some(part: slice) -> None:

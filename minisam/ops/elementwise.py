@@ -209,7 +209,7 @@ sign = elementwise(
 
 def _relu(x: Array) -> Array:
     """max(x, 0); of 10⁶ numbers NumPy's maximum takes 0.3 ms, and its clip 0.08."""
-    if type(x) is np.ndarray and x.dtype.kind == "f" and x.size > 2048:
+    if type(x) is np.ndarray and x.dtype.char in "fd" and x.size > 2048:
         return x.clip(0, np.inf)
     return np.maximum(x, 0)
 

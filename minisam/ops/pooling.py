@@ -180,14 +180,15 @@ def _domain(of: str) -> Domain:
 
     def domain(rng: Random) -> Iterator[tuple[tuple[Array, ...], Params]]:
         for n, c, window in geometries:
-            x = rng.normal(size=(n, *window.image, c)).transpose(0, 3, 1, 2)
-            if of == "max":
-                yield (x,), {"window": window}
-                continue
-            ties = x.round()
-            arg = x if of == "sum" else _sum(x, window, None)
-            for chosen in (None, _share_of_ties(_max(ties, window), ties, window)):
-                yield (arg,), {"window": window, "chosen": chosen}
+            last = rng.normal(size=(n, *window.image, c)).transpose(0, 3, 1, 2)
+            for x in (last, np.ascontiguousarray(last)):
+                if of == "max":
+                    yield (x,), {"window": window}
+                    continue
+                ties = x.round()
+                arg = x if of == "sum" else _sum(x, window, None)
+                for chosen in (None, _share_of_ties(_max(ties, window), ties, window)):
+                    yield (arg,), {"window": window, "chosen": chosen}
 
     return domain
 
@@ -228,7 +229,8 @@ def max_pool2d(x: Array, size: Ints, stride: Ints | None = None, padding: Ints =
     Returns
     -------
     array, (N, C, (H + 2p - kh) // s + 1, (W + 2p - kw) // s + 1)
-        The maxima. Pixels that tie share the derivative equally.
+        The maxima. Pixels that tie share the derivative equally; an infinite cotangent is NaN for
+        the others of its window.
 
     Raises
     ------

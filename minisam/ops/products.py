@@ -74,8 +74,8 @@ def _dense_pull(
     i: int, ct: Array, y: Array, x: Array, w: Array, start: int, middle: int, stop: int
 ) -> Array | list[Part]:
     if i == 0:
-        return np.dot(ct, w[start:middle].reshape((x.shape[1], stop - middle)).T)
-    weight, bias = np.dot(x.T, ct), ct.sum(axis=0)
+        return ct @ w[start:middle].reshape((x.shape[1], stop - middle)).T
+    weight, bias = x.T @ ct, ct.sum(axis=0)
     return [(slice(start, middle), weight.reshape(-1)), (slice(middle, stop), bias)]
 
 
@@ -86,7 +86,7 @@ def _dense_push(
     along_w = None if tw is None else dense(x, tw, start=start, middle=middle, stop=stop)
     if tx is None:
         return along_w
-    along_x = np.dot(tx, w[start:middle].reshape((x.shape[1], stop - middle)))
+    along_x = tx @ w[start:middle].reshape((x.shape[1], stop - middle))
     return along_x if along_w is None else along_x + along_w
 
 

@@ -48,15 +48,17 @@ _PIXELS, _WEIGHTS, _OUTPUTS = np.linalg.inv(_values(6)).T, _values(3), _values(4
 def suits(window: Window, groups: int, x: Array, other: Array, out: int) -> bool:
     """Whether it can do this convolution, and faster than the product of patches and kernels.
 
-    On 64 images it takes 0.6 of the time with 32 and 64 channels, 0.4 with 64 and 128, 0.8 to 1
-    with 16. Whole numbers and mixed dtypes are left to the patches. Where a pixel is infinite its
-    whole tile becomes NaN, and within a factor of about 1e2 of the largest float sums overflow.
+    Where tiles cover the outputs exactly, 64 images take 0.6 of the time with 32 and 64 channels,
+    0.4 with 64 and 128, 0.9 with 16: about 0.35 + 9 / channels. Whole numbers and mixed dtypes are
+    left to the patches. Where a pixel is infinite its whole tile becomes NaN, and within a factor
+    of about 1e2 of the largest float sums overflow.
     """
     if x.dtype != other.dtype or x.dtype.kind not in "fc" or x.dtype.itemsize < 4:
         return False  # in float16 ten times the error of patches
-    c = x.shape[1]
     usual = window.size == (3, 3) and window.stride == (1, 1) and groups == 1
-    return usual and min(c, out) >= 16 and max(window.padding) <= 2
+    channels, (h, w) = min(x.shape[1], out), window.steps
+    waste = 16 * _number(window.steps) / (h * w)
+    return usual and max(window.padding) <= 2 and waste * (0.35 + 9 / max(1, channels)) < 1
 
 
 def weights(k: Array) -> Array:
@@ -87,21 +89,32 @@ def suits_input(window: Window, c: int, out: int) -> bool:
     It is where the outputs are fewer tiles than the image: 64 images of 26×26 with 32 channels from
     24×24 with 64 take 0.7 to 0.85 of the time, of 10×10 from 8×8 0.6; but not to more channels.
     """
-    outputs, pixels = ((-(-h // 4)) * (-(-w // 4)) for h, w in (window.steps, window.image))
-    return outputs < pixels and c <= out
+    return _number(window.steps) < _number(window.image) and c <= out
+
+
+def _number(outputs: tuple[int, int]) -> int:
+    h, w = outputs
+    return -(-h // 4) * -(-w // 4)  # of tiles
+
+
+def turned(weights: Array) -> Array:
+    """Exchange channels in and out, for `conv_input`.
+
+    It is a copy: with a view the products take 1.6 times as long.
+    """
+    return weights.transpose(0, 2, 1).copy()
 
 
 def conv_input(g: Array, weights: Array, window: Window, x: Array) -> None:
     """Write what ``_conv_input`` of `minisam.ops.convolution` does into x, channels last."""
-    (h, w), (ph, pw), c = window.image, window.padding, weights.shape[1]
+    (h, w), (ph, pw), c = window.image, window.padding, weights.shape[2]
     outputs = _outputs(g)
-    back = weights.transpose(0, 2, 1).copy()  # as a view it takes the products 1.6 times as long
     n, lines, columns = outputs.shape[2:5]
     # Of the 6×6 pixels that a tile sees, 4×4 are its own and the others its neighbours'.
     whole = np.zeros_like(x, shape=(n, lines + 1, 4, columns + 1, 4, c))
     parts = slice(4), slice(4, 6)
     for images, those in _blocks(outputs):
-        values = np.matmul(_times(_OUTPUTS, outputs[:, :, images, those]), back)
+        values = np.matmul(_times(_OUTPUTS, outputs[:, :, images, those]), weights)
         shape = outputs[0, 0, images, those].shape[:3]
         tiles = _times(_PIXELS.T, values).reshape(6, 6, *shape, c).transpose(2, 3, 0, 4, 1, 5)
         for down, right in product((0, 1), repeat=2):

@@ -1,5 +1,6 @@
 """Equation (2): the perturbation that raises the linearised loss the most within the p-ball."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -126,7 +127,7 @@ def _solve(g: Array, metric: Array | None, rho: float, p: float, q: float) -> Ar
             return metric * _solve(metric * g, None, rho, p, q)
         unit, length = _unit(metric)
         return length * (unit * _solve(unit * _unit(g)[0], None, rho, p, q))
-    if p == 2 and (norm := _moderate_norm(g)):
+    if p == 2 and (norm := _moderate_norm(g)) and _moderate(rho / norm, g):
         return g * (rho / norm)
     top = _largest(g)
     if p in (1, np.inf):
@@ -199,7 +200,13 @@ def _largest(g: Array) -> Array:
     return top
 
 
-def _moderate_norm(x: Array) -> Any:
+def _moderate(number: float, like: Array) -> bool:
+    """Whether the square of a number would neither overflow nor underflow in an array's dtype."""
+    large = float(np.finfo(like.dtype).max) ** 0.5
+    return bool(1 / large < number < large)
+
+
+def _moderate_norm(x: Array) -> float:
     """Return ‖x‖₂ if its square is far from overflow and from underflow, else 0.
 
     Then nothing need be scaled, nor searched for what is not finite: with 670,000 parameters ε̂
@@ -207,10 +214,10 @@ def _moderate_norm(x: Array) -> Any:
     0.3 instead of 3.3. Tensors, and arrays on a device, at whose values nobody may look, go the
     general way.
     """
-    if type(x) is not np.ndarray:
+    if type(x) is not np.ndarray or x.dtype.kind != "f":
         return 0.0
-    square, large = np.vdot(x, x), float(np.finfo(x.dtype).max) ** 0.5
-    return np.sqrt(square) if 1 / large < square < large else 0.0
+    square = float(np.vdot(x, x))
+    return math.sqrt(square) if _moderate(square, x) else 0.0
 
 
 def _unit(x: Array) -> tuple[Array, Array]:
@@ -319,7 +326,8 @@ def jacobian_product(
 
 def _push(g: Array, v: Array, metric: Array | None, rho: float, p: float, q: float) -> Array:
     """Multiply by ∂ε̂/∂g in one ball; it is homogeneous in g of degree -1."""
-    if p == 2 and metric is None and (norm := _moderate_norm(g)) and _moderate_norm(v):
+    norm = _moderate_norm(g) if p == 2 and metric is None and _moderate_norm(v) else 0.0
+    if norm and _moderate(rho / norm, g):
         u = g / norm
         return (rho / norm) * (v - u * np.vdot(u, v))
     g, top = _unit(g)

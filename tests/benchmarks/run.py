@@ -241,6 +241,8 @@ def main():
     parser.add_argument("--tasks", nargs="+", choices=NAMES, default=list(NAMES))
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
+    if pins := [name for name in PINS if name in os.environ]:
+        print(f"without {', '.join(pins)}")
     done = []
     for workload in WORKLOADS:
         if options.only and workload.name.split()[0] not in options.only:

@@ -34,7 +34,7 @@ def test_patches_are_the_reference(problem, block):
         y = np.full(g.transpose(0, 2, 3, 1).shape, np.nan)
         winograd.conv(x, winograd.weights(k), window, y)
         gx = np.full(x.transpose(0, 2, 3, 1).shape, np.nan)
-        winograd.conv_input(g, winograd.weights(k), window, gx)
+        winograd.conv_input(g, winograd.turned(winograd.weights(k)), window, gx)
         gk = winograd.kernel(winograd.points(x, g, window))
     expected = np.full_like(y, np.nan)
     convolution._conv_by_patches(x, k, window, 1, expected)
@@ -78,30 +78,54 @@ def test_derivatives_to_third_order(which, h, w, padding, monkeypatch):
     always(monkeypatch)
     rng = np.random.default_rng(0)
     window = Window((h, w), (3, 3), (1, 1), padding)
-    x, k, g = np.ones((1, 2, h, w)), np.ones((1, 2, 3, 3)), np.ones((1, 1, *window.steps))
+    x, k, g = np.ones((1, 1, h, w)), np.ones((2, 1, 3, 3)), np.ones((1, 2, *window.steps))
     args = {"conv": (x, k), "conv_input": (g, k), "conv_kernel": (x, g)}[which]
     op = partial(getattr(convolution, which), window=window, groups=1)
     ms.check_grads(*mixed(rng, op, *args), order=3)
 
 
 def test_it_is_taken_where_it_pays_and_only_there():
-    x, k = np.ones((1, 16, 5, 5), np.float32), np.ones((16, 16, 3, 3), np.float32)
+    x, k = np.ones((1, 16, 6, 6), np.float32), np.ones((16, 16, 3, 3), np.float32)
     with (
         mock.patch.object(winograd, "conv", wraps=winograd.conv) as forward,
         mock.patch.object(winograd, "conv_input", wraps=winograd.conv_input) as back,
         mock.patch.object(winograd, "points", wraps=winograd.points) as kernel,
     ):
-        for how in ({"stride": 2}, {"groups": 2}, {"padding": 3}):
+        # With padding 1 the outputs are 6×6: four tiles, of which more than half is wasted.
+        for how in ({"stride": 2}, {"groups": 2}, {"padding": 3}, {"padding": 1}):
             its = k[:, : 16 // how.get("groups", 1)]
             y, pullback = ms.vjp(lambda x, k, how=how: conv2d(x, k, **how), x, its)
             pullback(y)
         assert (forward.call_count, back.call_count, kernel.call_count) == (0, 0, 0)
-        y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=1), x, k)
+        x8 = np.ones((1, 16, 8, 8), np.float32)
+        y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=1), x8, k)
         pullback(y)
         assert (forward.call_count, back.call_count, kernel.call_count) == (2, 0, 1)
-        y, pullback = ms.vjp(conv2d, x, k)  # 5×5 pixels are four tiles, 3×3 outputs are one
+        y, pullback = ms.vjp(conv2d, x, k)  # 6×6 pixels are four tiles, 4×4 outputs are one
         pullback(y)
         assert (forward.call_count, back.call_count, kernel.call_count) == (3, 1, 2)
+        y, pullback = ms.vjp(conv2d, x, k[:8])  # few outputs
+        pullback(y)
+        assert (forward.call_count, back.call_count, kernel.call_count) == (3, 1, 2)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("threads", [1, 3])
+def test_the_input_gradient_by_tiles_of_a_whole_batch(threads, dtype):
+    rng = np.random.default_rng(3)
+    window = Window((6, 10), (3, 3), (1, 1), (0, 0))
+    g = rng.normal(size=(100, *window.steps, 32)).astype(dtype).transpose(0, 3, 1, 2)
+    k = rng.normal(size=(32, 16, 3, 3)).astype(dtype)
+    with (
+        ms.threads(threads),
+        mock.patch.object(winograd, "conv_input", wraps=winograd.conv_input) as back,
+    ):
+        found = convolution._conv_input(g, k, window, 1)
+    assert back.call_count == threads
+    expected = convolution._conv_input_by_taps(g.astype(float), k.astype(float), window, 1)
+    atol = 20 * np.finfo(dtype).eps * np.abs(expected).max()
+    np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
+    assert found.dtype == dtype
 
 
 @pytest.mark.parametrize("dtypes", [("int64", "float64"), ("uint8", "float32"), ("int32", "int32")])
