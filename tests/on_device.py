@@ -35,6 +35,8 @@ COPIED = "the copy to the host hides it"
 HOST_ONLY = {
     "autodiff/test_numerical.py": CURVES,
     "autodiff/test_allocation.py": MEMORY,
+    "autodiff/test_sums.py::test_products_of_images_are_not_stored_unless_lines_are_very_many":
+        MEMORY,
     "autodiff/test_check.py::test_public_signature": "looks at the function that is replaced here",
     "autodiff/test_check.py::test_flat_and_split_are_inverse": VECTORS,
     "autodiff/test_check.py::test_cotangents_have_no_tiny_and_no_unit_component": VECTORS,
@@ -63,6 +65,7 @@ HOST_ONLY = {
     "ops/test_convolution.py::test_the_result_is_channels_last_in_memory": MEMORY,
     "ops/test_pooling.py::test_memory_order_is_kept_and_arguments_are_not_written_into": MEMORY,
     "ops/test_pooling.py::test_tiles_are_the_strided_views": MEMORY,
+    "ops/test_pooling.py::test_windows_side_by_side_go_by_lines_if_channels_are_last": MEMORY,
     "ops/test_pooling.py::test_torch": OTHERS,
     "ops/test_linalg.py::test_errors": WAITS,
     "ops/test_linalg.py::test_a_singular_matrix_has_a_value_but_no_derivative_of_its_logarithm":

@@ -1,5 +1,7 @@
 """Channel sums by BLAS against NumPy's, and their place in derivatives."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 
@@ -164,3 +166,14 @@ def test_constant_rows_become_zero():
     whole = np.array([[1, 2, 6]])
     expected = (whole - 3.0) / np.sqrt(14 / 3)
     np.testing.assert_allclose(standardize(whole, axis=(-1,), eps=0.0), expected, rtol=1e-12)
+
+
+def test_products_of_images_are_not_stored_unless_lines_are_very_many():
+    x = np.ones((4, 8, 8, 3), np.float32).transpose(0, 3, 1, 2)
+    many = np.ones((4097, 1, 1, 3), np.float32).transpose(0, 3, 1, 2)
+    with mock.patch.object(np, "einsum", wraps=np.einsum) as einsum:
+        sum_of_products(many, many, (0, 2, 3))
+        sum_of_products(np.ascontiguousarray(x), x, (0, 2, 3))
+        assert einsum.call_count == 0
+        sum_of_products(x, x, (0, 2, 3))
+        assert einsum.call_count == 1

@@ -1,5 +1,7 @@
 """Pooling: against gathered windows and PyTorch; ties, padding, orders of derivative and errors."""
 
+from unittest import mock
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -290,3 +292,18 @@ def test_a_maximum_over_padding_alone_is_an_error():
         "max_pool2d: with padding (0, 2) some windows of (2, 2) see no pixel. Use less padding."
     )
     assert avg_pool2d(np.ones((1, 1, 4, 4)), 2, 2, (0, 2))[0, 0, 0, 0] == 0
+
+
+def test_windows_side_by_side_go_by_lines_if_channels_are_last():
+    x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).transpose(0, 3, 1, 2)
+    calls = []
+    with (
+        mock.patch.object(tiles, "joined", wraps=tiles.joined) as joined,
+        mock.patch.object(tiles, "find_ties", wraps=tiles.find_ties) as find_ties,
+        mock.patch.object(tiles, "spread", wraps=tiles.spread) as spread,
+    ):
+        for images, how in ((np.ascontiguousarray(x), {}), (x, {"stride": 1}), (x, {})):
+            y, pullback = ms.vjp(lambda x, how=how: max_pool2d(x, 2, **how), images)
+            pullback(y)
+            calls.append((joined.call_count, find_ties.call_count, spread.call_count))
+    assert calls == [(0, 0, 0), (0, 0, 0), (1, 1, 1)]
