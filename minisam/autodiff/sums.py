@@ -1,4 +1,4 @@
-"""Images and numbers that belong to their channels, as bias and batch norm need them."""
+"""Sums, and arithmetic of images with a number for each channel, by long loops over memory."""
 
 from collections.abc import Callable
 from functools import cache

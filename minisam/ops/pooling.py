@@ -92,7 +92,7 @@ def fit(
 
 
 def _tiled(x: Array, window: Window) -> bool:
-    return window.stride == window.size and window.padding == (0, 0) and tiles.fit(x)
+    return window.stride == window.size and window.padding == (0, 0) and tiles.suits(x)
 
 
 def _max(x: Array, window: Window) -> Array:

@@ -28,7 +28,7 @@ class Ties(NamedTuple):
     number: Array  # how many in each window, (N, steps down, steps across, C); at least 1
 
 
-def fit(x: Array) -> bool:
+def suits(x: Array) -> bool:
     """Whether images are NumPy's, with channels last in memory."""
     last = type(x) is np.ndarray and x.transpose(0, 2, 3, 1).flags.c_contiguous
     return last and not x.flags.c_contiguous

@@ -109,6 +109,11 @@ def linearized(loss: Loss, w: Array) -> tuple[Array, Array, Callable[[Array], Ar
     product : callable
         ``v -> ∇²L(w) v``.
 
+    Raises
+    ------
+    ShapeError
+        The loss is not a scalar.
+
     Examples
     --------
     >>> import numpy as np

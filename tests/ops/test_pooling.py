@@ -162,7 +162,7 @@ def test_tiles_are_the_strided_views(size, dtype, few, monkeypatch):
     last = np.ascontiguousarray(g.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     mine = [found, *(pooling._sum(a, window, c) for a in (x, x.copy()) for c in (None, ties))]
     mine += [pooling._spread(a, window, c) for a in (g, last) for c in (None, ties)]
-    monkeypatch.setattr(tiles, "fit", lambda x: False)
+    monkeypatch.setattr(tiles, "suits", lambda x: False)
     ties = pooling._share_of_ties(found, x, window)
     assert type(ties) is tuple
     simple = [pooling._max(x, window)]
