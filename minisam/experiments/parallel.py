@@ -139,7 +139,10 @@ def _backend(jobs: int, cluster: str | None) -> AbstractContextManager[Any]:
     from joblib import parallel_config
 
     if cluster is None:
-        backend: AbstractContextManager[Any] = parallel_config("loky", n_jobs=jobs)
+        # Workers that another user of joblib left may hear Ctrl-C: joblib takes none that have not
+        # this initializer, which is also for those that it replaces, outside of _without_ctrl_c.
+        deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+        backend: AbstractContextManager[Any] = parallel_config("loky", n_jobs=jobs, **deaf)
         return backend
     try:
         from minisam.experiments.cluster import connected

@@ -73,6 +73,11 @@ def test_ctrl_c_is_for_the_process_that_started_the_others(experiment):
         return ms.nn.mlp([5, 3])
 
     before = signal.getsignal(signal.SIGINT)
+    # Workers that another user of joblib left hear it: they must not be taken.
+    joblib = pytest.importorskip("joblib")
+    with joblib.parallel_config("loky", n_jobs=2):
+        left = joblib.Parallel()(joblib.delayed(signal.getsignal)(signal.SIGINT) for _ in range(2))
+    assert set(left) == {before}
     deaf = dataclasses.replace(experiment, build=build)
     finished = run_cells(deaf, grid([ms.sam.ERM()], [0, 1], [0]), jobs=2)
     next(finished)
