@@ -218,6 +218,7 @@ def test_parts_that_overlap_or_leave_gaps_add_up():
     np.testing.assert_allclose(got, want, rtol=1e-15)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), max_size=4))
 def test_tiles_means_exactly_that_concatenation_assembles(ends):
     indices = tuple(slice(min(e), max(e)) for e in ends)
