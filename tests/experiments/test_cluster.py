@@ -102,8 +102,7 @@ def test_a_cluster_of_one_core_is_used_and_its_errors_come_back(experiment, tmp_
     ("victim", "message"),
     [("worker", "every worker that some run was sent to has died"), ("scheduler", "is gone")],
 )
-def test_what_cannot_be_run_is_not_waited_for(victim, message, experiment, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "PATIENCE", 2.0)
+def test_what_cannot_be_run_is_not_waited_for(victim, message, experiment, tmp_path):
     failures = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
     with dask(tmp_path, 1, **failures) as (address, (scheduler, worker)):
         pid = {"worker": worker, "scheduler": scheduler}[victim].pid
@@ -118,13 +117,13 @@ def test_what_cannot_be_run_is_not_waited_for(victim, message, experiment, tmp_p
 
 
 def test_a_scheduler_without_workers_is_told_from_none(experiment, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "PATIENCE", 0.5)
     one = [Cell(ms.sam.ERM(), 0)]
     with (
         dask(tmp_path, 0) as (address, _),
         pytest.raises(ConnectionError, match=f"'dask worker {address} --nthreads 1'"),
     ):
         list(run_cells(experiment, one, cluster=address))
+    monkeypatch.setattr(cluster, "PATIENCE", 0.5)  # there is nobody to be late
     for wrong in (address, "no address", "xyz://127.0.0.1:1"):
         with pytest.raises(ConnectionError, match=f"no Dask scheduler answers at '{wrong}'"):
             list(run_cells(experiment, one, cluster=wrong))
