@@ -57,6 +57,23 @@ def dask(folder, workers, **settings):
             process.wait()
 
 
+KILL = """
+import os, signal, sys
+from minisam.cli import main
+
+real, calls = os.fsync, []
+
+def deadly(descriptor):
+    calls.append(1)
+    if len(calls) == 3:  # the file's first line, and two cells
+        os.kill(int(sys.argv[1]), signal.SIGKILL)
+    real(descriptor)
+
+os.fsync = deadly
+sys.exit(main(sys.argv[2:]))
+"""
+
+
 def cells(file):
     """The lines of a file of results, without what a clock decides."""
     lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()[1:]]
@@ -70,17 +87,19 @@ def test_a_worker_is_killed_and_nothing_is_lost(tmp_path, monkeypatch):
     grid = ["compare", "--methods", "erm,aesam", "--seeds", "5", "--noise", "0.2"]
     grid += ["--train", "300", "--epochs", "60", "--hidden", "32"]
     with dask(tmp_path, 2) as (address, (_, worker, _)):
-        command = [sys.executable, "-m", "minisam", *grid, "--out", "far", "--cluster", address]
-        env = os.environ | {"PYTHONPATH": str(ROOT)}
-        run = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        file = Path("far/cells.jsonl")
-        until(lambda: (file.exists() and len(cells(file)) >= 2) or run.poll() is not None)
-        worker.kill()  # it is at a cell: each worker has been at one since the start
-        assert len(cells(file)) < 9
-        _, said = run.communicate(timeout=120)
-    assert run.returncode == 0, said
+        # It is at a cell when the second is finished: each worker is, from the start to the end.
+        command = [sys.executable, "-c", KILL, str(worker.pid), *grid]
+        done = subprocess.run(
+            [*command, "--out", "far", "--cluster", address],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        assert worker.wait(60) == -signal.SIGKILL
     assert main([*grid, "--out", "here", "--jobs", "1", "--quiet"]) == 0
-    far, here = cells(file), cells(Path("here/cells.jsonl"))
+    far, here = cells(Path("far/cells.jsonl")), cells(Path("here/cells.jsonl"))
     assert len(far) == 10
     order = lambda line: (line["method"], line["seed"])  # noqa: E731
     assert sorted(far, key=order) == sorted(here, key=order)
