@@ -21,8 +21,8 @@ def book(tmp_path_factory):
     """The folder of the pages, which nobody writes to: parallel workers share it."""
     if missing := [name for name in NEEDED if not installed(name)]:
         pytest.skip(f"not installed: {', '.join(missing)}; pip install '.[book]'")
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", os.getpid())
-    out = tmp_path_factory.getbasetemp().parent / f"book-{run}"
+    here = tmp_path_factory.getbasetemp()
+    out = (here.parent if "PYTEST_XDIST_WORKER" in os.environ else here) / "book"
     with open(f"{out}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not out.exists():
