@@ -1,7 +1,8 @@
-"""A run to be killed: `python killed_run.py CHECKPOINT [MOMENT COUNT]`.
+"""A run to be killed: `python killed_run.py CHECKPOINT [MOMENT COUNT | later SECONDS]`.
 
-With a moment, the process kills itself there: before or after the COUNT-th call of a function.
-Nothing of Python's runs after SIGKILL: no finally, no buffer is flushed.
+With a moment, the process kills itself there: before or after the COUNT-th call of a function, or
+some seconds after its first save. Nothing of Python's runs after SIGKILL, nor after a SIGALRM that
+Python does not know of: no finally, no buffer is flushed.
 """
 
 import os
@@ -46,7 +47,21 @@ def die(moment, count):
     setattr(owner, call, deadly)
 
 
+def die_later(seconds):
+    """Let the kernel end the process some time after its first save."""
+    real = os.replace
+
+    def save(*args, **kwargs):
+        real(*args, **kwargs)
+        os.replace = real
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+
+    os.replace = save
+
+
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
+    if sys.argv[2:3] == ["later"]:
+        die_later(float(sys.argv[3]))
+    elif len(sys.argv) > 2:
         die(sys.argv[2], int(sys.argv[3]))
     run(sys.argv[1])
