@@ -90,9 +90,12 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
             f"cross_entropy: labels have dtype {labels.dtype}; they must be integers in "
             f"[0, {logits.shape[1]}). Cast them: y.astype('int64')."
         )
+    index = labels
+    if labels.dtype.itemsize > 4 and on_host(labels):
+        index = np.minimum(labels.astype(np.uint64), 2**32 - 1)  # or 2**32 would become 0
     try:
         # Unsigned, a negative label is out of range instead of counting from the end.
-        return cross_entropy_op(logits, labels=labels.astype(np.uint32))
+        return cross_entropy_op(logits, labels=index.astype(np.uint32))
     except IndexError:
         raise ValueError(
             f"cross_entropy: labels from {labels.min()} to {labels.max()}, but the logits have "

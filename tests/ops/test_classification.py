@@ -20,3 +20,12 @@ def test_a_hopeless_prediction_has_a_finite_gradient():
     loss, g = ms.value_and_grad(lambda z: np.sum(ms.nn.cross_entropy(z, np.array([1]))))(z)
     assert loss == 2e4
     np.testing.assert_allclose(g, [[1.0, -1.0]])
+
+
+@pytest.mark.parametrize(
+    "label",
+    [np.int64(2**32), np.int64(2**40 + 1), np.int64(-(2**32)), np.uint64(2**32), np.uint64(2**63)],
+)
+def test_a_label_of_more_than_32_bits_is_out_of_range_too(label):
+    with pytest.raises(ValueError, match=f"{label}.* must be in"):
+        ms.nn.cross_entropy(np.zeros((2, 3)), np.array([0, label], dtype=label.dtype))
