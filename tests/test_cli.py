@@ -266,6 +266,8 @@ def test_quiet_prints_the_table_and_what_was_measured(capsys):
         (["--order", "2"], "mlp on digits, SAM with ρ = 0.05, p = 2, order 2, seed 0"),
         (["--eta", "0.1"], "mlp on digits, ASAM with ρ = 0.05, p = 2, η = 0.1, seed 0"),
         (["--method", "erm"], "mlp on digits, ERM, seed 0"),
+        (["--method", "usam"], "mlp on digits, USAM with ρ = 0.05, seed 0"),
+        (["--method", "looksam"], "mlp on digits, LookSAM with ρ = 0.05, p = 2, seed 0"),
     ],
 )
 def test_the_figure_is_titled_by_what_was_run(options, title, monkeypatch):

@@ -261,12 +261,12 @@ def _write_history(job: _Job, runs: Mapping[str, Run], results: list[dict[str, A
 def _figure(job: _Job, runs: Mapping[str, Run]) -> str:
     from minisam.plots import training_figure
 
-    args = job.args
-    method = "ERM"
-    if args.method != "erm":
-        method = f"{'SAM' if args.eta is None else 'ASAM'} with ρ = {args.rho:g}, p = {args.p:g}"
-        method += "" if args.eta is None else f", η = {args.eta:g}"
-        method += "" if args.order in (None, 1) else f", order {args.order}"
+    args, takes = job.args, methods.MAKE[job.args.method][1]
+    method = job.method.name if args.eta is None else "ASAM"
+    method += f" with ρ = {args.rho:g}" if "rho" in takes else ""
+    method += f", p = {args.p:g}" if "p" in takes else ""
+    method += "" if args.eta is None else f", η = {args.eta:g}"
+    method += "" if args.order in (None, 1) else f", order {args.order}"
     title = f"{args.model} on {args.data}, {method}, seed {args.seed}"
     histories = {name: run.history for name, run in runs.items()}
     try:
