@@ -443,6 +443,8 @@ def test_history_is_replaced_whole_or_not_at_all(monkeypatch, capsys):
         ("train --chunk 0", "chunk must be at least 1, got 0"),
         ("train --steps 2 --p 3", "several ascent steps are projected onto the ball"),
         ("train --k 2", "--k is for looksam; sam has no use for it."),
+        ("train --method usam --p 3", "aelooksam, gsam, fsam, msam; usam has no use for it."),
+        ("train --method esam --p inf", "--p is for sam, looksam, sssam, aesam, aelooksam, gsam"),
         (
             "train --method esam --alpha 2",
             "--alpha is for looksam, aelooksam, gsam; esam has no us",

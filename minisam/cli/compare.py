@@ -1,17 +1,18 @@
 """``minisam compare``: methods × seeds × noise rates, as a table in the poster's form."""
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from minisam.cli import axes, preparing
-from minisam.cli.methods import methods
+from minisam.cli.methods import Named, methods
 from minisam.cli.report import Report
 from minisam.cli.running import run_missing
 from minisam.data import NoisyLabels, pair_noise, symmetric_noise
 from minisam.experiments import Experiment, Results, grid, run_cells
 from minisam.experiments.summary import summarize
+from minisam.sam import Never
 from minisam.training.checkpoint import replace_file
 
 FILE = "cells.jsonl"
@@ -43,6 +44,7 @@ def run(args: Namespace) -> int:
     """
     named = methods(args)
     seeds, rates = axes.seeds(args.seeds), axes.rates(args.noise)
+    preparing.refuse_idle(args, _idle(named, rates))
     cells = grid([each.method for each in named], seeds, rates)
     if args.cluster is not None and args.jobs is not None:
         raise ValueError("--jobs is for this machine; a cluster has its workers.")
@@ -92,6 +94,16 @@ def folder_name(args: Namespace) -> str:
     line = [*filter(None, [args.table]), "--model", args.model]
     words += preparing.unusual(args, axes | {"table", "data", "model"}, *line)
     return "-".join(filter(None, words))
+
+
+def _idle(named: Sequence[Named], rates: Sequence[float]) -> dict[str, str]:
+    """Return the options that would change nothing, with the reason."""
+    idle: dict[str, str] = {}
+    if all(isinstance(each.method.policy, Never) for each in named):
+        idle |= dict.fromkeys(("rho", "p"), "ERM does not climb")
+    if not any(rates):
+        idle["noise-kind"] = "without --noise no label is made wrong"
+    return idle
 
 
 def _experiment(args: Namespace, measured: int) -> Experiment:

@@ -152,9 +152,12 @@ def _given(args: Namespace, takes: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _refuse_what_is_for_none_of(names: list[str], args: Namespace) -> None:
-    """Refuse an option that no method has a use for, except for those of the ball."""
-    for option in METHOD_OPTIONS:
-        if getattr(args, option) is None or any(option in MAKE[name][1] for name in names):
+    """Refuse an option that no method has a use for."""
+    given = [option for option in METHOD_OPTIONS if getattr(args, option) is not None]
+    if args.p != 2 and set(names) != {"erm"}:  # train measures ERM, too, in a ball of this p
+        given.append("p")
+    for option in given:
+        if any(option in MAKE[name][1] for name in names):
             continue
         users = ", ".join(name for name, (_, takes) in MAKE.items() if option in takes)
         has = f"{names[0]} has" if len(names) == 1 else f"{', '.join(names)} have"
