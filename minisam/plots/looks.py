@@ -47,6 +47,6 @@ def looks(names: Iterable[str]) -> dict[str, dict[str, str]]:
             found[name] = look
     every, taken = [*zip(COLOURS, STYLES, strict=True)], {colour for colour, _ in found.values()}
     every = every[2:] + every[:2]  # SAM's and ERM's last
-    free = cycle([look for look in every if look[0] not in taken] or every)
+    free = cycle(sorted(every, key=lambda look: look[0] in taken))
     shown = {name: found[name] if name in found else next(free) for name in names}
     return {name: {"color": colour, "linestyle": style} for name, (colour, style) in shown.items()}

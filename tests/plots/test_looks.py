@@ -1,5 +1,7 @@
 """A method looks alike wherever it is drawn."""
 
+from collections import Counter
+
 import pytest
 
 from minisam.plots.looks import COLOURS, LOOKS, looks
@@ -27,6 +29,11 @@ def test_no_two_curves_share_a_colour_while_some_are_left():
         found = looks(names)
         assert list(found) == names
         assert len({look["color"] for look in found.values()}) == len(names)
+
+
+def test_where_colours_do_not_suffice_each_is_taken_twice_before_any_thrice():
+    names = [*"ABCDEFGH", "ERM", "ERM, twice the epochs", "SAM", "USAM", "DNSAM"]
+    assert max(Counter(look["color"] for look in looks(names).values()).values()) == 2
 
 
 def test_more_methods_than_colours_are_drawn_too():
