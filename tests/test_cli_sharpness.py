@@ -317,6 +317,7 @@ def test_a_line_shows_progress_on_a_terminal(runs, capsys, monkeypatch):
         ("erm0.npz --noise 2", 1, "rate must be in [0, 1]"),
         ("erm0.npz --data letter", 1, "is of a run on 'digits: (100, 1, 8, 8) float64, 50 test'"),
         ("erm0.npz erm0.npz", 1, "the same run twice, with seed 0"),
+        ("erm0.npz erm1.npz erm0.npz", 1, "with seed 0: erm0.npz, erm0.npz."),
         ("erm0.npz --out no.npz/o", 1, "no.npz"),
         ("none.npz", 1, "no checkpoint at none.npz"),
         ("no.npz", 1, "is not a minisam checkpoint"),

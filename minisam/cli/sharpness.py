@@ -119,7 +119,7 @@ def _groups(models: Sequence[Restored]) -> dict[str, list[Restored]]:
             if count > 1:
                 raise CheckpointError(
                     f"the same run twice, with seed {seed}: "
-                    f"{', '.join(str(each.path) for each in group)}."
+                    f"{', '.join(str(e.path) for e in group if e.settings['seed'] == seed)}."
                 )
     firsts = [group[0] for group in groups.values()]
     for name in (
