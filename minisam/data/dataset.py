@@ -103,9 +103,15 @@ class Dataset:
         )
 
 
+def _kind(x: object) -> str:
+    return f"has dtype {x.dtype}" if hasattr(x, "dtype") else f"is a {type(x).__name__}"
+
+
 def _check_examples(what: str, x: Array) -> None:
-    if x.dtype not in (np.float32, np.float64):
-        raise TypeError(f"{what} has dtype {x.dtype}, expected float32 or float64.")
+    if getattr(x, "dtype", None) not in (np.float32, np.float64):
+        raise TypeError(
+            f"{what} {_kind(x)}, expected float32 or float64: np.asarray(x, 'float32')."
+        )
     if x.ndim < 2 or x.size == 0:
         raise ValueError(f"{what} has shape {x.shape}, expected (n, …) with no size 0.")
     # Both extremes are finite only if everything is: NaN propagates, and no mask is allocated.
@@ -119,8 +125,10 @@ def _check_examples(what: str, x: Array) -> None:
 
 
 def _check_labels(what: str, y: Array, n: int, classes: int) -> None:
-    if y.dtype != np.int64:
-        raise TypeError(f"{what} has dtype {y.dtype}, expected int64.")
+    if getattr(y, "dtype", None) != np.int64:
+        raise TypeError(
+            f"{what} {_kind(y)}, expected int64: np.asarray(y, 'int64'), if all are whole."
+        )
     if y.shape != (n,):
         raise ValueError(f"{what} has shape {y.shape}, expected ({n},): one label per example.")
     wrong = (y < 0) | (y >= classes)

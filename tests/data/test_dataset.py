@@ -29,6 +29,8 @@ def with_value(shape, index, value):
         ({"y_train": np.zeros(5, int)}, ValueError, r"y_train.*\(5,\), expected \(6,\)"),
         ({"y_train": np.zeros((6, 1), int)}, ValueError, r"y_train.*\(6, 1\), expected \(6,\)"),
         ({"x_train": np.zeros((6, 18), np.uint8)}, TypeError, "x_train.*uint8"),
+        ({"x_train": [[1.0]] * 6}, TypeError, "x_train of 'tiny' is a list, expected float32"),
+        ({"y_train": [0, 1, 2] * 2}, TypeError, "y_train of 'tiny' is a list, expected int64"),
         ({"x_test": np.zeros((2, 2, 3, 3))}, TypeError, "float32 in training, float64 in test"),
         ({"x_test": np.zeros((2, 18), np.float32)}, ValueError, r"\(2, 3, 3\) in training, \(18,"),
         ({"x_test": np.zeros((0, 2, 3, 3), np.float32)}, ValueError, r"x_test.*\(0, 2, 3, 3\)"),
