@@ -94,8 +94,10 @@ class Every:
     k: int
 
     def __post_init__(self) -> None:
-        if not self.k >= 1:
-            raise ValueError(f"Every: k must be at least 1, got {self.k}; 1 is every step.")
+        if not self.k >= 1 or self.k % 1:
+            raise ValueError(
+                f"Every: k must be at least 1, got {self.k}; give a whole number, 1 is every step."
+            )
 
     def init(self) -> State:
         """Return nothing: the step's number is enough."""

@@ -396,6 +396,7 @@ def test_the_count_is_what_the_engine_did(net, name, monkeypatch):
         (lambda: ESAM(beta=0), r"ESAM: beta must be in \(0, 1\], got 0"),
         (lambda: ESAM(gamma=1.5), r"ESAM: gamma must be in \(0, 1\], got 1.5"),
         (lambda: LookSAM(k=0), "k must be at least 1, got 0"),
+        (lambda: LookSAM(k=2.5), "k must be at least 1, got 2.5; give a whole number"),
         (lambda: LookSAM(alpha=INF), "LookSAM: alpha must be a finite number, got inf"),
         (lambda: GSAM(alpha=float("nan")), "GSAM: alpha must be a finite number, got nan"),
         (lambda: FSAM(decay=1), r"F-SAM: decay must be in \[0, 1\), got 1"),
