@@ -153,10 +153,11 @@ def _draw(figure: Any, found: list[Cost], title: str) -> None:
     low = -_near([cost.deviation - cost.accuracy for cost in found])
     wide = right - min(cost.evaluations for cost in found) or right
     edge, foot = right + 0.12 * wide, low - 0.05 * (found[0].accuracy - low)
-    stairs, shown = [], looks(sorted(cost.method for cost in found))
+    names = sorted(cost.method for cost in found)
+    stairs, shown = [], looks(names)
     exact = [min(cost.evaluations, edge) for cost in found]
     places = _side_by_side(exact, 0.025 * wide)
-    for i, (cost, x) in enumerate(zip(found, places, strict=True)):
+    for cost, x in zip(found, places, strict=True):
         far, poor = cost.evaluations > right, cost.accuracy < low
         y = 100 * (foot if poor else cost.accuracy)
         deviation, colour = 100 * cost.deviation, shown[cost.method]["color"]
@@ -168,7 +169,7 @@ def _draw(figure: Any, found: list[Cost], title: str) -> None:
             color=colour,
             elinewidth=0.8,
             linestyle="",
-            marker=MARKERS[i % len(MARKERS)],
+            marker=MARKERS[names.index(cost.method) % len(MARKERS)],  # whatever its rank
             markersize=6,
             markerfacecolor=colour if cost in front else "white",
             label=f"{cost.method} {100 * cost.accuracy:.1f}{spread}",

@@ -133,6 +133,17 @@ def test_methods_of_one_cost_stand_side_by_side(tmp_path, drawn, legible):
     assert "std" not in title  # of one seed
 
 
+def test_a_method_keeps_its_marker_whatever_its_rank(tmp_path, drawn):
+    markers = []
+    for better in (0.9, 0.7):
+        cost_figure(rows(ERM=([0.8], 10), SAM=([better], 20)), tmp_path / "a")
+        axes = drawn[-1].axes[0]
+        found = [(bars.get_label().split()[0], bars[0].get_marker()) for bars in axes.containers]
+        markers.append(dict(found))
+    assert markers[0] == markers[1]
+    assert len(set(markers[0].values())) == 2
+
+
 @pytest.mark.parametrize("accuracy", [0.0, 0.1, 0.9, 0.97, 1.0])
 def test_one_method_alone(accuracy, tmp_path):
     assert cost_figure(rows(ERM=([accuracy], 10)), tmp_path / "f")[0].stat().st_size > 1000
