@@ -314,6 +314,7 @@ def test_a_line_shows_progress_on_a_terminal(runs, capsys, monkeypatch):
         ("erm0.npz --chunk 60", 2, "--chunk must be in [1, 30]"),
         ("erm0.npz --chunk 0", 2, "--chunk must be in [1, 30]"),
         ("erm0.npz --examples 1", 2, "--examples must be at least 2"),
+        ("erm0.npz --noise-kind pair", 2, "--noise-kind would change nothing: without --noise"),
         ("erm0.npz --noise 2", 1, "rate must be in [0, 1]"),
         ("erm0.npz --data letter", 1, "is of a run on 'digits: (100, 1, 8, 8) float64, 50 test'"),
         ("erm0.npz erm0.npz", 1, "the same run twice, with seed 0"),

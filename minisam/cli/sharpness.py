@@ -58,6 +58,8 @@ def run(args: Namespace) -> int:
             option = f"--{name.replace('_', '-')}"
             raise ValueError(f"{option} must be positive and finite, got {getattr(args, name):g}.")
     conjugate(args.p)
+    if not args.noise:
+        preparing.refuse_idle(args, {"noise-kind": "without --noise no label was made wrong"})
     if args.out is not None:
         load_matplotlib()  # all the measuring would be lost without it
         preparing.writable(Path(args.out))
