@@ -1,6 +1,7 @@
 """The command line as its users meet it: what it prints, writes, refuses, and goes on from."""
 
 import dataclasses
+import io
 import json
 import os
 import re
@@ -280,6 +281,16 @@ def test_the_figure_is_titled_by_what_was_run(options, title, monkeypatch):
     monkeypatch.setattr(ms.plots, "training_figure", draw)
     assert main([*SMALL, *options, "--no-compare", "--quiet"]) == 0
     assert titles == [title]
+
+
+def test_a_reader_of_the_table_that_goes_away_costs_no_file(monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, _):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Gone())
+    assert main([*SMALL, "--no-compare", "--out", "o", "--quiet"]) == 1
+    assert {"history.json", "figure.png"} <= {path.name for path in Path("o").iterdir()}
 
 
 def test_without_matplotlib_there_is_no_figure_and_a_remedy(monkeypatch, capsys):

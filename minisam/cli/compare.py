@@ -60,10 +60,10 @@ def run(args: Namespace) -> int:
         by_name = {each.name: each.method for each in named}
         rows = summarize(by_name, seeds, rates, results.__getitem__)
     report = Report(args, settings, named, seeds, rows)
-    print(report.as_text())
     forms = {"md": report.as_markdown, "csv": report.as_csv, "json": report.as_json}
     for suffix, form in forms.items():
         replace_file(out / f"table.{suffix}", form().encode())
+    print(report.as_text())
     if not args.quiet:
         print(f"\nWritten: {out / 'table'}.md, .csv and .json; finished runs: {out / FILE}")
     return 0

@@ -76,10 +76,11 @@ def run(args: Namespace) -> int:
             results = _results(job, runs)
     except KeyboardInterrupt:
         raise Refused(_interrupted(job), 130) from None
-    print(_table(list(runs), results))
-    print(_notes(job, list(runs), results))
+    # Before anything is printed: who reads it may be gone (| head).
     _write_history(job, runs, results)
     figure = _figure(job, runs)
+    print(_table(list(runs), results))
+    print(_notes(job, list(runs), results))
     if not args.quiet:
         print(f"{figure}\nHistory and checkpoints: {job.out}")
     return 0
