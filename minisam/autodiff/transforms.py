@@ -41,7 +41,8 @@ class Recording:
     argnums : iterable of int
         Which arguments are the variables.
     copy : bool
-        Copy them: needed if the traversals come later, when the user may have overwritten them.
+        Copy them, and the value that is given out: needed if the traversals come later, when the
+        user may have overwritten them.
 
     Attributes
     ----------
@@ -61,6 +62,7 @@ class Recording:
         argnums: Any,
         copy: bool = False,
     ) -> None:
+        self.copy = copy
         inputs = list(args)
         root: Root | None = None
         self.variables: list[Tensor] = []
@@ -102,7 +104,11 @@ class Recording:
         """The output: a Tensor if something outside is still differentiating, else plain."""
         if self.keep:
             return self.output
-        return _owned(value_of(self.output), *[x.value for x in self.variables])
+        value = value_of(self.output)
+        others = [x.value for x in self.variables]
+        if self.copy or not self.nodes:  # rules may read it again; or it is a constant of f's
+            others.append(value)
+        return _owned(value, *others)
 
     def pull(self, ct: Array) -> list[Array]:
         """Return the cotangent of each variable."""

@@ -704,7 +704,7 @@ def rule_writes_into_the_tangent(ok: bool) -> Any:
     )
 
 
-@mutant("mutation.*the value", X, order=1)
+@mutant("aliasing.*a second call changed", X, order=1)
 def rule_writes_into_the_value(ok: bool) -> Any:
     return rules(
         np.exp,
@@ -724,7 +724,7 @@ def constant_handed_out(ok: bool) -> Any:
     )
 
 
-@mutant("aliasing.*the value", X, order=1)
+@mutant("aliasing.*memory of the last result", X, order=1)
 def value_handed_out(ok: bool) -> Any:
     return rules(
         np.exp,
