@@ -6,6 +6,7 @@ from minisam.arrays import Array, device_of, moved, on_host
 from minisam.autodiff.errors import ShapeError
 from minisam.autodiff.primitive import primitive
 from minisam.autodiff.tensor import value_of
+from minisam.ops.reductions import softmax_op
 
 
 def _cross_entropy(z: Array, labels: Array) -> Array:
@@ -25,11 +26,11 @@ def _own(z: Array, labels: Array) -> Array:
 def _slope(y: Array, z: Array, labels: Array) -> Array:
     """∂ℓ/∂z = softmax(z) - onehot(labels).
 
-    From ℓ = log Σ exp(z - z_label) the softmax is exp((z - z_label) - ℓ): no other reduction is
-    needed, and what all logits have in common cancels first.
+    The softmax is not formed from ℓ, as exp(z - z_label - ℓ): where the label's logit is far below
+    the others, ℓ is large, and its last digits are all that tells those apart.
     """
     onehot = labels[:, None] == np.arange(z.shape[1], dtype=labels.dtype, like=labels)
-    return np.exp((z - _own(z, labels)[:, None]) - y[:, None]) - onehot
+    return softmax_op(z, axis=1) - onehot
 
 
 cross_entropy_op = primitive(

@@ -22,6 +22,17 @@ def test_a_hopeless_prediction_has_a_finite_gradient():
     np.testing.assert_allclose(g, [[1.0, -1.0]])
 
 
+@pytest.mark.parametrize("margin", [1e3, 1e5, 1e7, 1e12, np.inf])
+def test_the_others_are_told_apart_however_far_below_them_the_label_is(margin):
+    z, labels = np.array([[0.0, 0.3, -margin]], dtype="float32"), np.array([2])
+    p = np.exp([0.0, 0.3]) / np.exp([0.0, 0.3]).sum()
+    loss = lambda z: np.sum(ms.nn.cross_entropy(z, labels))  # noqa: E731
+    np.testing.assert_allclose(ms.grad(loss)(z), [[*p, -1]], rtol=3e-7)
+    v = np.array([[0.7, -0.2, 0.0]], dtype="float32")
+    expected = [[*(p * v[0, :2] - p * (p @ v[0, :2])), 0]]
+    np.testing.assert_allclose(ms.hvp(loss, z, v), expected, rtol=2e-6)
+
+
 @pytest.mark.parametrize(
     "label",
     [np.int64(2**32), np.int64(2**40 + 1), np.int64(-(2**32)), np.uint64(2**32), np.uint64(2**63)],
