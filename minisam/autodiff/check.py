@@ -103,6 +103,8 @@ def check_grads(
     minisam.autodiff.errors.GradientError: <lambda>: wrong derivative (forward): argument 0 at (0,),
     complex step, output at (0,): Expect 0.582121..., Actual 0.286600...
     """
+    if not isinstance(args, tuple | list):
+        raise TypeError(f"check_grads: args is a tuple, as (w,); got a {type(args).__name__}.")
     modes = tuple(modes)
     if order < 1 or not modes or not set(modes) <= {"reverse", "forward"}:
         raise ValueError(

@@ -1,8 +1,9 @@
 """The command line: ``minisam train``, ``verify``, ``compare``, ``sharpness`` and more.
 
 Results go to stdout; progress and errors go to stderr. Exit codes: 0 done, 1 failed (or an equation
-does not hold), 2 wrong arguments, 130 interrupted. A command is imported when it is called, so that
-``minisam --help`` costs little more than importing NumPy.
+does not hold), 2 wrong arguments, 130 interrupted, 141 when nobody reads the output any more. A
+command is imported when it is called, so that ``minisam --help`` costs little more than importing
+NumPy.
 """
 
 import os
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        Exit code: 0, 1 (failed), 2 (wrong arguments) or 130 (interrupted).
+        Exit code: 0, 1 (failed), 2 (wrong arguments), 130 (interrupted) or 141 (unread).
 
     Examples
     --------
@@ -44,7 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):  # a λ must not end a run whose output is ASCII
             stream.reconfigure(errors="replace")
     try:
-        return _call(parse(sys.argv[1:] if argv is None else list(argv)))
+        code = _call(parse(sys.argv[1:] if argv is None else list(argv)))
+        sys.stdout.flush()
+        return code
     except SystemExit as stop:  # argparse leaves in this way after --help and --version
         return int(stop.code or 0)
     except Refused as refused:
@@ -53,6 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("minisam: interrupted.", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # who read it has enough (| head); Python would try once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141  # as after SIGPIPE
 
 
 def _call(args: Namespace) -> int:
@@ -70,6 +76,8 @@ def _call(args: Namespace) -> int:
     except CheckpointError as error:
         hint = "On the command line, --no-resume overwrites it and --out names another folder."
         raise Refused(f"{who}: {error} {hint}", 1) from error
+    except BrokenPipeError:
+        raise
     except (
         OSError,
         ImportError,

@@ -123,7 +123,7 @@ def _keep(
 ) -> tuple[Array, Array]:
     if count is None:
         return x, y
-    if not 1 <= count <= len(x):
+    if not 1 <= count <= len(x) or count % 1:
         raise ValueError(
             f"{part} is {count}, but {name} has {len(x)} {part} examples; ask for 1 to {len(x)}."
         )

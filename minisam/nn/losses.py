@@ -32,6 +32,8 @@ def mse(outputs: Array, targets: Array) -> Array:
     >>> mse(np.array([[1.0, 2.0]]), np.array([[1.0, 4.0]]))
     array([2.])
     """
+    if not hasattr(outputs, "shape"):
+        outputs = np.asarray(outputs)
     if outputs.shape != np.shape(targets):
         raise ShapeError(
             f"mse: outputs of shape {outputs.shape}, targets of {np.shape(targets)}; they must be "

@@ -38,6 +38,8 @@ def mlp(sizes: Sequence[int], activation: type[Layer] = ReLU) -> Sequential:
     >>> model.size
     2410
     """
+    if isinstance(sizes, int):
+        raise TypeError(f"mlp: sizes must be a list such as [64, 32, 10], got {sizes}.")
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"mlp: sizes {list(sizes)}; give input and output width, each at least 1.")
     scheme = "glorot" if activation in (Tanh, Sigmoid) else "he"
@@ -84,7 +86,7 @@ def cnn(
     if min(size) >> len(channels) < 1:
         raise ValueError(
             f"cnn: images of shape {input_shape} are too small to be halved {len(channels)} times; "
-            "give fewer channels."
+            "give fewer channels. A shape is (channels, height, width)."
         )
     layers: list[Layer] = []
     for c_out in channels:

@@ -80,6 +80,8 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
     labels = value_of(labels)
     if not hasattr(labels, "dtype"):
         labels = moved(labels, device_of(value_of(logits)))
+    if not hasattr(logits, "shape"):
+        logits = np.asarray(logits)
     shape = logits.shape
     if len(shape) != 2 or labels.shape != shape[:1]:
         raise ShapeError(

@@ -77,10 +77,12 @@ class Ascent:
 
     def check(self, ball: Ball) -> None:
         """Refuse several steps where the projection is not exact."""
-        if self.steps < 1:
-            raise ValueError(f"{ball.name}: steps must be at least 1, got {self.steps}.")
-        if self.chunk is not None and self.chunk < 1:
-            raise ValueError(f"{ball.name}: chunk must be at least 1, got {self.chunk}.")
+        chunk = 1 if self.chunk is None else self.chunk
+        for what, number in (("steps", self.steps), ("chunk", chunk)):
+            if not number >= 1 or number % 1:
+                raise ValueError(
+                    f"{ball.name}: {what} must be at least 1, got {number}; give a whole number."
+                )
         if self.steps > 1 and (ball.p not in (2, np.inf) or ball.eta is not None):
             raise ValueError(
                 f"{ball.name}: several ascent steps are projected onto the ball, which is exact "

@@ -216,6 +216,12 @@ def SAM(
     Method
         Its step is ``∇L_B(w + ε̂)``, ε̂ from equation (2) with the same batch.
 
+    Raises
+    ------
+    ValueError
+        A number is out of its range, or several steps are asked for with another p, with eta or
+        with order 2.
+
     Examples
     --------
     >>> SAM(rho=0.1)

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
+from reprlib import repr as short
 from typing import Any
 
 import numpy as np
@@ -200,10 +201,7 @@ def train(
     (2, True)
     """
     _check_kinds(model, data, method, optimizer)
-    if epochs < 1:
-        raise ValueError(f"epochs must be at least 1, got {epochs}.")
-    if seed < 0:
-        raise ValueError(f"seed must be at least 0, got {seed}.")
+    _check_numbers(epochs, batch_size, seed)
     settings = {
         **described(model, data, optimizer),
         "method": text_of(method),
@@ -291,7 +289,19 @@ def _check_kinds(model: Any, data: Any, method: Any, optimizer: Any) -> None:
         ("optimizer", optimizer, SGD | Adam, "ms.optimizers.SGD(0.1)"),
     ):
         if not isinstance(thing, kind):
-            raise TypeError(f"train: {what} must be made like {example}; got {thing!r}.")
+            raise TypeError(f"train: {what} must be made like {example}; got {short(thing)}.")
+
+
+def _check_numbers(epochs: Any, batch_size: Any, seed: Any) -> None:
+    for what, number, least in (
+        ("epochs", epochs, 1),
+        ("batch_size", batch_size, 1),
+        ("seed", seed, 0),
+    ):
+        if not isinstance(number, int | np.integer):
+            raise TypeError(f"train: {what} must be an int, got {number!r}.")
+        if number < least:
+            raise ValueError(f"{what} must be at least {least}, got {number}.")
 
 
 def _step(

@@ -63,6 +63,13 @@ def test_no_variable(args) -> None:
         check_grads(lambda *xs: np.ones(3), args)
 
 
+def test_arguments_are_a_tuple() -> None:
+    with pytest.raises(TypeError, match=r"check_grads: args is a tuple, as \(w,\); got a ndarray"):
+        check_grads(np.sin, X)
+    with pytest.raises(TypeError, match=r"jvp: args and tangents are tuples, as \(w,\) and \(v,\)"):
+        ms.jvp(np.sin, X, X)
+
+
 @pytest.mark.parametrize("options", [{"order": 0}, {"modes": ()}, {"modes": ("backward",)}])
 def test_no_derivative_asked_for(options) -> None:
     with pytest.raises(ValueError, match="nothing to check"):

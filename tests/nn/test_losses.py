@@ -50,6 +50,13 @@ def test_mse_by_its_definition():
     ms.check_grads(lambda a: mse(a, b), (a,), order=2)
 
 
+def test_lists_are_arrays():
+    logits = [[0.0, 1.0], [2.0, -1.0]]
+    expected = cross_entropy(np.array(logits), np.array([0, 1]))
+    np.testing.assert_array_equal(cross_entropy(logits, [0, 1]), expected)
+    np.testing.assert_array_equal(mse(logits, [[1.0, 1.0], [2.0, 3.0]]), [0.5, 8.0])
+
+
 def test_no_examples_no_losses():
     assert cross_entropy(np.zeros((0, 3)), np.zeros(0, int)).shape == (0,)
     assert mse(np.zeros((0, 3)), np.zeros((0, 3))).shape == (0,)

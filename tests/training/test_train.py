@@ -534,6 +534,7 @@ def test_an_optimizer_whose_memory_overflows():
     [
         (0, "mlp", r"model must be made like ms.nn.mlp\(.*; got 'mlp'"),
         (1, ([[0.0]], [0]), r"data must be made like ms.data.load\('digits'\)"),
+        (1, (np.zeros((999, 64)), 1), r"got \(array\(\[\[0\..{0,80}$"),
         (2, "sam", r"method must be made like ms.sam.SAM\(0.05\); got 'sam'"),
         (2, SAM, "method must be made like"),
         (3, 0.1, r"optimizer must be made like ms.optimizers.SGD\(0.1\); got 0.1"),
@@ -560,6 +561,19 @@ def test_settings_that_cannot_be(data, options, message, tmp_path):
     with pytest.raises(ValueError, match=message):
         train(PLAIN, data, ERM(), SGD(0.1), **options, checkpoint=tmp_path / "run.npz")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"epochs": 1.5}, "train: epochs must be an int, got 1.5"),
+        ({"epochs": 1, "batch_size": "8"}, "train: batch_size must be an int, got '8'"),
+        ({"epochs": 1, "seed": None}, "train: seed must be an int, got None"),
+    ],
+)
+def test_settings_that_are_no_whole_numbers(data, options, message):
+    with pytest.raises(TypeError, match=message):
+        train(PLAIN, data, ERM(), SGD(0.1), **options)
 
 
 def test_a_model_of_another_width(data):
