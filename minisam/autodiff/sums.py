@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import cache
+from math import gcd
 from typing import Any
 
 import numpy as np
@@ -48,10 +49,22 @@ def sum_over(x: Array, axis: Any, keepdims: bool = False) -> Array:
     elif axis == CHANNELS and x.ndim == 4:
         last = x.transpose(0, 2, 3, 1)
         if last.flags.c_contiguous:
-            rows = last.reshape(-1, x.shape[1])
-            sums = np.ones(len(rows), x.dtype) @ rows
+            sums = _sum_of_rows(last.reshape(-1, x.shape[1]))
             return sums.reshape(1, -1, 1, 1) if keepdims else sums
     return x.sum(axis=axis, keepdims=keepdims)
+
+
+def _sum_of_rows(rows: Array) -> Array:
+    """Sum over the first axis of a matrix, 256 rows at a time and then the sums of these.
+
+    BLAS adds the rows of a product one after the other, and of all at once the sum is less exact:
+    in float32, of 64 images of 32×32 around 1000, by 2e-6 and so by 2e-7.
+    """
+    while len(rows) > 256:
+        n = len(rows) // 256
+        sums = np.ones(256, rows.dtype) @ rows[: n * 256].reshape(n, 256, -1)
+        rows = np.concatenate([sums, rows[n * 256 :]])
+    return np.ones(len(rows), rows.dtype) @ rows
 
 
 def sum_of_products(x: Array, y: Array, axis: tuple[int, ...]) -> Array:
@@ -59,8 +72,8 @@ def sum_of_products(x: Array, y: Array, axis: tuple[int, ...]) -> Array:
 
     Of long rows, or of images with channels last in memory, the products are not stored: 64 images
     of 32×32 with 16 channels take 0.13 ms instead of 0.19 ms, and 0.21 ms instead of 0.35 ms when
-    they are not in the cache. Up to 4096 lines of images are added one after the other; of more the
-    sum would be less exact than that of BLAS.
+    they are not in the cache. Of fewer than 32768 numbers, or with lines shorter than 64, storing
+    them is faster.
 
     Parameters
     ----------
@@ -83,13 +96,15 @@ def sum_of_products(x: Array, y: Array, axis: tuple[int, ...]) -> Array:
     both = type(x) is type(y) is np.ndarray and x.dtype == y.dtype and x.dtype.char in "fd"
     if both and axis == (-1,) and x.shape[-1] >= 64:
         return (x[..., None, :] @ y[..., None])[..., 0]
-    if both and axis == CHANNELS and x.ndim == 4 and x.size and len(x) * x.shape[2] <= 4096:
+    if both and axis == CHANNELS and x.ndim == 4 and x.size >= 32768:
         lasts = x.transpose(0, 2, 3, 1), y.transpose(0, 2, 3, 1)
-        if all(last.flags.c_contiguous for last in lasts):
-            n, h, w, c = lasts[0].shape
-            # An accumulator for each place of a line: NumPy's innermost loop is long.
-            lines = [last.reshape(n * h, w * c) for last in lasts]
-            return np.einsum("ij,ij->j", *lines).reshape(w, c).sum(axis=0).reshape(1, c, 1, 1)
+        n, h, w, c = lasts[0].shape
+        if w * c >= 64 and all(last.flags.c_contiguous for last in lasts):
+            # An accumulator for each place of a line: NumPy's innermost loop is long. And for some
+            # lines only: in one chain of 4096 a sum loses ten times the digits.
+            lines = [last.reshape(-1, max(h, gcd(n * h, 64)), w * c) for last in lasts]
+            sums = np.einsum("kij,kij->kj", *lines).reshape(-1, c)
+            return _sum_of_rows(sums).reshape(1, c, 1, 1)
     return sum_over(x * y, axis, keepdims=True)
 
 
