@@ -260,7 +260,8 @@ def avg_pool2d(x: Array, size: Ints, stride: Ints | None = None, padding: Ints =
     """Average each window; parameters as for `max_pool2d`, but any padding.
 
     The padding counts as zeros: every sum is divided by kh · kw (PyTorch's
-    ``count_include_pad=True``, its default).
+    ``count_include_pad=True``, its default). Whole numbers and masks have float64 averages, as from
+    `numpy.mean`.
 
     Examples
     --------
@@ -269,6 +270,8 @@ def avg_pool2d(x: Array, size: Ints, stride: Ints | None = None, padding: Ints =
     array([[[[2.5]]]])
     """
     window = fit("avg_pool2d", np.shape(x), size, stride, padding)
+    if x.dtype.kind in "biu":
+        x = x.astype(float)  # four bytes of 200 do not add up in a byte
     return window_sum(x, window=window, chosen=None) / (window.size[0] * window.size[1])
 
 

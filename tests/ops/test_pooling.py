@@ -125,6 +125,19 @@ def test_a_mask_pools_too(padding):
     np.testing.assert_array_equal(found, max_pool2d(x.astype(int), 2, padding=padding) == 1)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int64, bool])
+@pytest.mark.parametrize("how", [(2,), (2, 2, 1), (3, 1)])
+def test_averages_of_whole_numbers_are_those_of_numpy(how, dtype):
+    """The sums of a window do not fit into a byte, and even less into a bit."""
+    x = np.random.default_rng(9).integers(100, 228, size=(2, 4, 5, 3)).astype(dtype)
+    x[0] = 200 if dtype == np.uint8 else 1
+    for each in (x.transpose(0, 3, 1, 2), x.transpose(0, 3, 1, 2).copy()):
+        found = avg_pool2d(each, *how)
+        assert found.dtype == np.mean(each).dtype == np.float64
+        np.testing.assert_array_equal(found, avg_pool2d(each.astype(float), *how))
+    assert avg_pool2d(x[:1].transpose(0, 3, 1, 2), 2)[0, 0, 0, 0] == x[0, 0, 0, 0]
+
+
 @pytest.mark.parametrize("last", [False, True])
 @pytest.mark.parametrize("size", [2, 15, 16, 17])
 def test_all_pixels_tie(size, last):
