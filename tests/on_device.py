@@ -37,6 +37,8 @@ HOST_ONLY = {
     "autodiff/test_sums.py::test_sums_of_many_pixels_are_exact_in_single_precision":
         "is about the order in which the host adds",
     "autodiff/test_allocation.py": MEMORY,
+    "autodiff/test_sums.py::test_products_of_rows_are_not_stored_unless_they_are_short_or_apart":
+        MEMORY,
     "autodiff/test_sums.py::test_products_of_images_are_not_stored_unless_they_are_few_or_their_lines_short":
         MEMORY,
     "autodiff/test_check.py::test_public_signature": "looks at the function that is replaced here",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import minisam as ms
+from minisam.autodiff import sums
 from minisam.autodiff.sums import by_channel, sum_of_products, sum_over
 from minisam.ops.standardize import standardize
 
@@ -181,6 +182,20 @@ def test_constant_rows_become_zero():
     whole = np.array([[1, 2, 6]])
     expected = (whole - 3.0) / np.sqrt(14 / 3)
     np.testing.assert_allclose(standardize(whole, axis=(-1,), eps=0.0), expected, rtol=1e-12)
+
+
+def test_products_of_rows_are_not_stored_unless_they_are_short_or_apart():
+    x = np.random.default_rng(10).normal(size=(3, 2, 65))
+    fortran, apart = np.asfortranarray(x), np.repeat(x, 2, axis=-1)[..., ::2]
+    stored = [(fortran, fortran), (fortran, x), (x, fortran), (apart, apart)]
+    stored += [(x, x.astype(np.float32)), (x[..., :63].copy(), x[..., :63].copy())]
+    with mock.patch.object(sums, "sum_over", wraps=sums.sum_over) as summed:
+        for a, b in ((x, x), (x[..., 1:], x[..., 1:])):
+            sum_of_products(a, b, (-1,))
+        assert summed.call_count == 0
+        for i, (a, b) in enumerate(stored):
+            sum_of_products(a, b, (-1,))
+            assert summed.call_count == i + 1
 
 
 def test_products_of_images_are_not_stored_unless_they_are_few_or_their_lines_short():
