@@ -37,6 +37,7 @@ HOST_ONLY = {
     "autodiff/test_sums.py::test_sums_of_many_pixels_are_exact_in_single_precision":
         "is about the order in which the host adds",
     "autodiff/test_allocation.py": MEMORY,
+    "autodiff/test_sums.py::test_arithmetic_by_channel_is_by_long_lines_if_there_are_many": MEMORY,
     "autodiff/test_sums.py::test_products_of_rows_are_not_stored_unless_they_are_short_or_apart":
         MEMORY,
     "autodiff/test_sums.py::test_products_of_images_are_not_stored_unless_they_are_few_or_their_lines_short":

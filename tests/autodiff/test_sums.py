@@ -131,6 +131,29 @@ def test_arithmetic_by_channel(op, shape, dtype):
             np.testing.assert_array_equal(written, found)
 
 
+def test_arithmetic_by_channel_is_by_long_lines_if_there_are_many():
+    """At least 8192 numbers, at least 4 lines; where no number of lines fits, those of images."""
+    op, v = mock.Mock(wraps=np.add), np.ones((1, 8, 1, 1))
+    for shape, lines in {
+        (8, 32, 32, 8): (8, 8192),
+        (9, 32, 31, 8): (8, 8928),
+        (5, 80, 80, 8): (25, 10240),
+        (1, 4124, 1, 8): (4, 8248),
+        (3, 67, 71, 8): (201, 568),
+        (16, 8, 9, 8): (128, 72),
+        (16, 8, 8, 8): (16, 8, 8, 8),
+        (16, 32, 32, 1): (16, 1, 32, 32),
+    }.items():
+        x = np.zeros(shape).transpose(0, 3, 1, 2)
+        by_channel(op, x, v[:, : x.shape[1]])
+        assert op.call_args.args[0].shape == lines
+        by_channel(op, x, v[0, : x.shape[1]], in_place=True)
+        assert op.call_args.args[0].shape == lines
+        assert np.all(x == 1)
+        by_channel(op, x.copy(), v[:, : x.shape[1]])
+        assert op.call_args.args[0].shape == x.shape
+
+
 def test_batch_norm_is_the_formula():
     rng = np.random.default_rng(3)
     x = 1e4 + rng.normal(size=(4, 3, 2, 5)) * np.array([1.0, 1e-3, 30.0]).reshape(3, 1, 1)
