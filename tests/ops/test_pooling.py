@@ -160,7 +160,7 @@ def test_a_nan_stays_in_its_windows():
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("size", [(2, 2), (3, 2), (1, 3)])
+@pytest.mark.parametrize("size", [(2, 2), (3, 2), (1, 3), (2, 1)])
 @pytest.mark.parametrize("few", [1, 3, 7])
 def test_tiles_are_the_strided_views(size, dtype, few, monkeypatch):
     """A few images at a time, the last time fewer; and any order of what comes back."""
@@ -320,3 +320,8 @@ def test_windows_side_by_side_go_by_lines_if_channels_are_last():
             pullback(y)
             calls.append((joined.call_count, find_ties.call_count, spread.call_count))
     assert calls == [(0, 0, 0), (0, 0, 0), (1, 1, 1)]
+
+
+def test_windows_of_one_column_repeat_nothing():
+    y = np.ones((2, 3, 4, 5))
+    assert np.shares_memory(tiles._repeated(y, 1), y)
