@@ -322,6 +322,17 @@ def test_windows_side_by_side_go_by_lines_if_channels_are_last():
     assert calls == [(0, 0, 0), (0, 0, 0), (1, 1, 1)]
 
 
+@pytest.mark.parametrize("pool", [max_pool2d, avg_pool2d])
+def test_windows_that_reach_over_the_border_are_not_tiles(pool):
+    x = np.random.default_rng(10).normal(size=(2, 4, 4, 3)).transpose(0, 3, 1, 2)
+    (y, pullback), (expected, other) = (
+        ms.vjp(lambda x: pool(x, 2, 2, 1), each) for each in (x, np.ascontiguousarray(x))
+    )
+    np.testing.assert_allclose(y, expected, rtol=1e-14)
+    g = np.arange(54.0).reshape(2, 3, 3, 3)
+    np.testing.assert_allclose(pullback(g), other(g), rtol=1e-14)
+
+
 def test_windows_of_one_column_repeat_nothing():
     y = np.ones((2, 3, 4, 5))
     assert np.shares_memory(tiles._repeated(y, 1), y)
