@@ -45,6 +45,16 @@ def test_sums_of_many_rows(shape, dtype):
                 np.testing.assert_allclose(found, expected, rtol=0, atol=1000 * eps)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, bool])
+def test_sums_of_whole_numbers_do_not_wrap(dtype):
+    x = np.full((8, 8, 8, 64), True if dtype is bool else np.iinfo(dtype).max, dtype)
+    for each, axis in ((x, (-1,)), (x.transpose(0, 3, 1, 2), (0, 2, 3))):
+        expected = each.sum(axis=axis, keepdims=True)
+        for found in (sum_over(each, axis, True), sum_of_products(each, np.ones_like(each), axis)):
+            assert found.dtype == expected.dtype != dtype
+            np.testing.assert_array_equal(found, expected)
+
+
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int64])
 @pytest.mark.parametrize("shape", [*SHAPES, (4, 5, 7, 9)])
 @pytest.mark.parametrize("axis", [(0, 2, 3), (-1,), (1, 2)])
@@ -205,6 +215,41 @@ def test_constant_rows_become_zero():
     whole = np.array([[1, 2, 6]])
     expected = (whole - 3.0) / np.sqrt(14 / 3)
     np.testing.assert_allclose(standardize(whole, axis=(-1,), eps=0.0), expected, rtol=1e-12)
+
+
+def test_sums_are_of_blas_if_there_are_many_and_in_one_piece():
+    """As products with ones: nothing else asks for these."""
+    rows, images = np.zeros((65, 64)), np.zeros((2, 5, 4, 3)).transpose(0, 3, 1, 2)
+    by_blas = [(rows, -1), (rows, (1,)), (np.zeros((3, 41, 35)), 2), (images, (0, 2, 3))]
+    by_numpy = [(rows[:64], -1), (np.asfortranarray(rows), -1), (rows[:, 1:], -1), (rows, 0)]
+    by_numpy += [(np.zeros((2, 4097)), -1), (np.zeros((5000, 1)), -1), (rows.astype(int), -1)]
+    by_numpy += [(rows.astype(np.float16), -1), (np.ascontiguousarray(images), (0, 2, 3))]
+    with mock.patch.object(np, "ones", wraps=np.ones) as ones:
+        for x, axis in by_numpy:
+            sum_over(x, axis)
+        assert ones.call_count == 0
+        for i, (x, axis) in enumerate(by_blas):
+            sum_over(x, axis)
+            assert ones.call_count == i + 1
+
+
+def test_batch_norm_stores_no_products():
+    """Nor does its derivative, nor that of its scale; and the rest is by BLAS and by lines."""
+    x, t = np.random.default_rng(11).normal(size=(2, 2, 5, 4, 3)).transpose(0, 1, 4, 2, 3)
+    ours = "minisam.ops.standardize"
+    with (
+        mock.patch(f"{ours}.sum_of_products", wraps=sum_of_products) as products,
+        mock.patch(f"{ours}.sum_over", wraps=sum_over) as means,
+        mock.patch(f"{ours}.by_channel", wraps=by_channel) as by,
+        mock.patch("minisam.ops.elementwise.sum_of_products", wraps=sum_of_products) as scale,
+    ):
+        _, pullback = ms.vjp(lambda x: standardize(x, axis=(0, 2, 3), eps=0.1), x)
+        assert (products.call_count, means.call_count, by.call_count) == (1, 1, 2)
+        pullback(t)
+        assert (products.call_count, means.call_count, by.call_count) == (3, 3, 6)
+        _, pullback = ms.vjp(lambda scale: x * scale, np.ones((1, 3, 1, 1)))
+        pullback(t)
+        assert scale.call_count == 1
 
 
 def test_products_of_rows_are_not_stored_unless_they_are_short_or_apart():

@@ -1,5 +1,8 @@
 """Where rules go wrong although they hold on any domain: tails, bounds, infinities, bad axes."""
 
+import math
+from unittest import mock
+
 import numpy as np
 import pytest
 
@@ -165,6 +168,20 @@ def test_a_float_exponent_makes_floats():
     assert power(2.0, 3) == 8.0
 
 
+@pytest.mark.parametrize("n", [2, 3, 4, 5, 6])
+def test_powers_are_repeated_products(n):
+    """To the third derivative; cubes and fourth powers to the last bit, for they are products."""
+    x = np.random.default_rng(1).uniform(-2, 2, size=200)
+    for exponent in (n, float(n)):
+        f, factor = (lambda x, n=exponent: power(x, n)), 1
+        for order in range(4):
+            expected = math.prod([x] * (n - order), start=factor * np.ones(200))
+            np.testing.assert_allclose(f(x), expected, rtol=1e-12)
+            f, factor = ms.grad(lambda x, f=f: np.sum(f(x))), factor * (n - order)
+    if n in (3, 4):
+        np.testing.assert_array_equal(power(x, n), x * x * x if n == 3 else (x * x) * (x * x))
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int64"])
 @pytest.mark.parametrize("n", [3, 3000])
 def test_relu_of_few_and_of_many(dtype, n):
@@ -176,3 +193,14 @@ def test_relu_of_few_and_of_many(dtype, n):
         found = ms.ops.relu(each)
         assert found.dtype == dtype
         np.testing.assert_array_equal(found, np.where(each < 0, each.dtype.type(0), each))
+
+
+def test_many_floats_are_clipped():
+    x = np.ones(2049)
+    with mock.patch.object(np, "maximum", wraps=np.maximum) as maximum:
+        for each in (x[:2048], x.astype(int), x.astype(np.float16)):
+            ms.ops.relu(each)
+        assert maximum.call_count == 3
+        ms.ops.relu(x)
+        ms.ops.relu(x.astype(np.float32))
+        assert maximum.call_count == 3
