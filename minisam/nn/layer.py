@@ -121,7 +121,8 @@ class Layer:
         seed : int, sequence of int or numpy.random.Generator
             Source of randomness.
         dtype : dtype
-            A floating dtype; it decides the dtype of everything computed from ``w``.
+            A floating dtype; it decides the dtype of everything computed from ``w``. float16 is not
+            for training: sums and squares overflow in it, and nothing is kept more exactly.
         device : str
             Where to: ``"cuda"`` is the first GPU. The numbers are drawn on the host, and so are
             the same everywhere.
