@@ -21,6 +21,8 @@ OF_TYPES = {"dtype", "iinfo", "finfo", "errstate", "linalg.LinAlgError"}
 EXCEPTIONS = {
     # Given lists, or a Python number: nothing is on a device.
     "np.asarray(w)",
+    "np.asarray(logits)",
+    "np.asarray(outputs)",
     "np.asarray(condition)",
     "np.asarray(indices, dtype=None if np.size(indices) else np.intp)",
     "np.atleast_1d(paired)",
