@@ -8,11 +8,11 @@ one or the other: inside of `threads`, BLAS is held at one thread.
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from itertools import pairwise
 from threading import Lock
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -22,12 +22,21 @@ LEAST = 2**22
 """Products for which a thread of its own pays: it takes about 0.04 ms to start and to wait for."""
 
 
-class _Helpers(NamedTuple):
-    number: int  # of threads, this one included
-    pool: "Executor"
+class _Helpers:
+    """The threads of one block, which contexts copied inside of it may outlive."""
+
+    def __init__(self, number: int, pool: "Executor") -> None:
+        self.number, self.pool = number, pool  # of threads, this one included
+        self.process, self.open, self.lock = os.getpid(), True, Lock()
 
 
 _HELPERS: ContextVar[_Helpers | None] = ContextVar("helpers", default=None)
+
+
+def _helpers() -> _Helpers | None:
+    """Give those that are still there: not after their block, nor in a fork, which has none."""
+    helpers = _HELPERS.get()
+    return helpers if helpers and helpers.open and helpers.process == os.getpid() else None
 
 
 class _Blas:
@@ -132,15 +141,20 @@ def threads(number: int | None = None) -> Iterator[int]:
         raise ValueError(f"threads: the number must be at least 1, got {number}.")
     from concurrent.futures import ThreadPoolExecutor
 
-    outer = _HELPERS.get()
+    outer = _helpers()
     with _BLAS.held() as allowed:
         number = number or (outer.number if outer else allowed)
         with ThreadPoolExecutor(max(1, number - 1)) as pool:
-            before = _HELPERS.set(_Helpers(number, pool))
+            helpers = _Helpers(number, pool)
+            before = _HELPERS.set(helpers)
             try:
                 yield number
             finally:
-                _HELPERS.reset(before)
+                with helpers.lock:
+                    helpers.open = False
+                # A generator may be closed in another context, where there is nothing to undo.
+                with suppress(ValueError):
+                    _HELPERS.reset(before)
 
 
 def in_parts(work: Callable[[slice], T], n: int, products: int) -> list[T]:
@@ -166,20 +180,23 @@ def in_parts(work: Callable[[slice], T], n: int, products: int) -> list[T]:
     >>> in_parts(lambda part: part.stop - part.start, 5, 1000)
     [5]
     """
-    helpers = _HELPERS.get()
+    helpers = _helpers()
     parts = min(helpers.number, n, products // LEAST) if helpers else 1
     if helpers is None or parts < 2:
         return [work(slice(0, n))]
     from concurrent.futures import wait
 
     slices = [slice(*pair) for pair in pairwise(n * i // parts for i in range(parts + 1))]
-    # In this thread's context, for NumPy's errstate is part of it.
-    others = [helpers.pool.submit(copy_context().run, _alone, work, p) for p in slices[1:]]
+    others = []
+    with helpers.lock:
+        if helpers.open:  # the block may have ended meanwhile, in another thread
+            # In this thread's context, for NumPy's errstate is part of it.
+            others = [helpers.pool.submit(copy_context().run, _alone, work, p) for p in slices[1:]]
     try:
-        first = work(slices[0])
+        ours = [work(part) for part in slices[: parts - len(others)]]
     finally:  # what they write to is not read, nor an error raised, before they are done
         wait(others)
-    return [first, *(other.result() for other in others)]
+    return [*ours, *(other.result() for other in others)]
 
 
 def _alone(work: Callable[[slice], T], part: slice) -> T:

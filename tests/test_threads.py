@@ -1,8 +1,12 @@
 """Work split over threads: the same results, on several threads, with BLAS held at one."""
 
+import asyncio
+import os
+import subprocess
 import sys
 import threading
 import time
+from contextvars import copy_context
 from importlib import import_module
 
 import numpy as np
@@ -178,6 +182,104 @@ def test_blas_is_let_go_whoever_leaves_first():
     with ms.threads() as number:
         assert number == 2
         assert blas_threads() == {1}
+
+
+def number_of_parts():
+    return len(in_parts(lambda part: part, 5, MUCH))
+
+
+def test_a_context_may_outlive_the_block():
+    with ms.threads(3):
+        context = copy_context()
+        assert context.run(number_of_parts) == 3
+    assert context.run(number_of_parts) == 1
+    with ms.threads(2):
+        assert context.run(number_of_parts) == 1, "each context has its own block"
+
+    def again():
+        with ms.threads() as number:
+            return number, number_of_parts()
+
+    assert context.run(again) == (2, 2), "as many as BLAS may use"
+
+
+def test_a_task_may_outlive_the_block():
+    async def parts():
+        await asyncio.sleep(0)
+        return number_of_parts()
+
+    async def main():
+        with ms.threads(3):
+            assert await asyncio.create_task(parts()) == 3
+            after = asyncio.create_task(parts())
+        return await after
+
+    assert asyncio.run(main()) == 1
+
+
+def test_the_block_may_end_while_work_is_divided(monkeypatch):
+    """A thread that has the context, as of `asyncio.to_thread`, does the rest by itself."""
+
+    def late(pairs):
+        block.__exit__(None, None, None)
+        return pairwise(pairs)
+
+    module, block = import_module("minisam.threads"), ms.threads(2)
+    pairwise = module.pairwise
+    monkeypatch.setattr(module, "pairwise", late)
+    block.__enter__()
+    assert in_parts(lambda part: part, 5, MUCH) == [slice(0, 2), slice(2, 5)]
+
+
+def test_a_generator_may_be_closed_in_another_context():
+    def results():
+        with ms.threads(3):
+            yield number_of_parts()
+
+    generator = results()
+    assert next(generator) == 3
+    copy_context().run(generator.close)
+    assert number_of_parts() == 1, "the variable still has its block"
+    assert blas_threads() == {2}
+    generator = results()
+    context = copy_context()
+    assert context.run(next, generator) == 3
+    with ms.threads(2):
+        generator.close()
+        assert number_of_parts() == 2, "the block of this context is still there"
+    assert context.run(number_of_parts) == 1
+
+
+FORK = """
+import os, signal
+from importlib import import_module
+import minisam as ms
+threads = import_module("minisam.threads")
+threads.LEAST = 1
+
+def parts():
+    return len(threads.in_parts(lambda part: part, 6, 2**40))
+
+with ms.threads(3):
+    assert parts() == 3
+    child = os.fork()
+    if not child:
+        signal.alarm(20)  # ends it, also where it waits for a thread that it does not have
+        assert parts() == 1
+        with ms.threads(2):
+            assert parts() == 2
+    else:
+        assert os.waitpid(child, 0)[1] == 0
+        assert parts() == 3
+assert parts() == 1
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_fork_has_none_of_the_threads():
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_bad_input(monkeypatch):
