@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from itertools import pairwise
+from operator import index
 from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
@@ -122,8 +123,8 @@ def threads(number: int | None = None) -> Iterator[int]:
 
     Raises
     ------
-    ValueError
-        The number is not positive.
+    TypeError, ValueError
+        The number is not an int, or not positive.
     ImportError
         threadpoolctl is not installed.
 
@@ -137,6 +138,10 @@ def threads(number: int | None = None) -> Iterator[int]:
     >>> np.allclose(y, model(w, x), rtol=1e-5)
     True
     """
+    try:
+        number = None if number is None else index(number)
+    except TypeError:
+        raise TypeError(f"threads: the number must be an int, got {number!r}.") from None
     if number is not None and number < 1:
         raise ValueError(f"threads: the number must be at least 1, got {number}.")
     from concurrent.futures import ThreadPoolExecutor

@@ -285,6 +285,9 @@ def test_a_fork_has_none_of_the_threads():
 def test_bad_input(monkeypatch):
     with pytest.raises(ValueError, match="at least 1, got 0"), ms.threads(0):
         pass
+    for number in (2.5, "2"):
+        with pytest.raises(TypeError, match=f"must be an int, got {number!r}"), ms.threads(number):
+            pass
     monkeypatch.setitem(sys.modules, "threadpoolctl", None)
     with pytest.raises(ImportError, match="pip install threadpoolctl"), ms.threads(2):
         pass
