@@ -146,6 +146,16 @@ def test_float16_is_as_good_as_by_patches():
     np.testing.assert_allclose(found, exact, rtol=0, atol=1e-3 * np.abs(exact).max())
 
 
+@pytest.mark.parametrize("dtype", [np.longdouble, np.clongdouble])
+def test_long_doubles_keep_their_digits(dtype):
+    rng = np.random.default_rng(4)
+    x, k = (rng.normal(size=shape).astype(dtype) for shape in ((16, 32, 8, 8), (32, 32, 3, 3)))
+    window = Window((8, 8), (3, 3), (1, 1), (1, 1))
+    expected = np.empty((16, 8, 8, 32), dtype)
+    convolution._conv_by_patches(x, k, window, 1, expected)
+    np.testing.assert_array_equal(conv2d(x, k, padding=1).transpose(0, 2, 3, 1), expected)
+
+
 @pytest.mark.parametrize(("size", "padding"), [(8, 1), (13, 1), (10, 0), (13, 0)])
 def test_float32(size, padding):
     rng = np.random.default_rng(2)
