@@ -272,8 +272,9 @@ def conv2d(x: Array, kernel: Array, stride: Ints = 1, padding: Ints = 0, groups:
 
     Notes
     -----
-    3×3 kernels from 16 channels to 16 or more go by Winograd's algorithm, on tiles of 4×4 outputs:
-    where a pixel is NaN or infinite, all outputs of its tiles are NaN.
+    3×3 kernels from 16 channels to 16 or more, unless there are few outputs, go by Winograd's
+    algorithm, on tiles of 4×4 of them: where a pixel is NaN or infinite, all outputs of its tiles
+    are NaN.
 
     Examples
     --------

@@ -85,28 +85,45 @@ def test_derivatives_to_third_order(which, h, w, padding, monkeypatch):
 
 
 def test_it_is_taken_where_it_pays_and_only_there():
-    x, k = np.ones((1, 16, 6, 6), np.float32), np.ones((16, 16, 3, 3), np.float32)
+    k = np.ones((16, 16, 3, 3), np.float32)
     with (
         mock.patch.object(winograd, "conv", wraps=winograd.conv) as forward,
         mock.patch.object(winograd, "conv_input", wraps=winograd.conv_input) as back,
         mock.patch.object(winograd, "points", wraps=winograd.points) as kernel,
     ):
-        # With padding 1 the outputs are 6×6: four tiles, of which more than half is wasted.
-        for how in ({"stride": 2}, {"groups": 2}, {"padding": 3}, {"padding": 1}):
-            its = k[:, : 16 // how.get("groups", 1)]
-            y, pullback = ms.vjp(lambda x, k, how=how: conv2d(x, k, **how), x, its)
+
+        def taken(images, size, k, **how):
+            """Count what it did in a convolution and its two derivatives."""
+            channels = k.shape[1] * how.get("groups", 1)
+            x = np.ones((images, channels, size, size), np.float32)
+            forward.reset_mock(), back.reset_mock(), kernel.reset_mock()
+            y, pullback = ms.vjp(lambda x, k: conv2d(x, k, **how), x, k)
             pullback(y)
-        assert (forward.call_count, back.call_count, kernel.call_count) == (0, 0, 0)
-        x8 = np.ones((1, 16, 8, 8), np.float32)
-        y, pullback = ms.vjp(lambda x, k: conv2d(x, k, padding=1), x8, k)
-        pullback(y)
-        assert (forward.call_count, back.call_count, kernel.call_count) == (2, 0, 1)
-        y, pullback = ms.vjp(conv2d, x, k)  # 6×6 pixels are four tiles, 4×4 outputs are one
-        pullback(y)
-        assert (forward.call_count, back.call_count, kernel.call_count) == (3, 1, 2)
-        y, pullback = ms.vjp(conv2d, x, k[:8])  # few outputs
-        pullback(y)
-        assert (forward.call_count, back.call_count, kernel.call_count) == (3, 1, 2)
+            return forward.call_count, back.call_count, kernel.call_count
+
+        # The input's derivative is a convolution with the turned kernel.
+        assert taken(64, 8, k, padding=1) == (2, 0, 1)
+        assert taken(64, 15, k, padding=1, stride=2) == (0, 0, 0)
+        assert taken(64, 8, k[:, :8], padding=1, groups=2) == (0, 0, 0)
+        assert taken(64, 8, k, padding=3) == (0, 0, 0)
+        # 6×6 outputs: four tiles, of which more than half is wasted.
+        assert taken(64, 6, k, padding=1) == (0, 0, 0)
+        # 6×6 pixels are four tiles, 4×4 outputs are one.
+        assert taken(64, 6, k) == (1, 1, 1)
+        assert taken(64, 6, np.ones((8, 16, 3, 3), "f4")) == (0, 0, 0)
+        assert taken(64, 6, np.ones((32, 16, 3, 3), "f4")) == (1, 1, 1)
+        assert taken(64, 6, np.ones((16, 32, 3, 3), "f4")) == (1, 0, 1)
+
+
+@pytest.mark.parametrize(("channels", "few", "enough"), [(16, 11, 12), (64, 3, 4), (256, 7, 8)])
+def test_it_takes_more_than_a_few_tiles(channels, few, enough):
+    """However they are made of images and places: these are of 8×8 outputs, of four tiles."""
+    k = np.ones((channels, channels, 3, 3))
+    for images, expected in ((0, False), (1, False), (few, False), (enough, True), (64, True)):
+        x = np.ones((images, channels, 8, 8))
+        assert winograd.suits(Window((8, 8), (3, 3), (1, 1), (1, 1)), 1, x, k, channels) == expected
+    one = np.ones((1, channels, 64, 64))
+    assert winograd.suits(Window((64, 64), (3, 3), (1, 1), (1, 1)), 1, one, k, channels)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
