@@ -30,7 +30,7 @@ def problems(draw):
 @given(problems(), st.sampled_from((1, 700, 3000, winograd.BLOCK)))
 def test_patches_are_the_reference(problem, block):
     x, k, g, window = problem
-    with mock.patch.object(winograd, "BLOCK", block):
+    with mock.patch.multiple(winograd, BLOCK=block, LEAST=1):
         y = np.full(g.transpose(0, 2, 3, 1).shape, np.nan)
         winograd.conv(x, winograd.weights(k), window, y)
         gx = np.full(x.transpose(0, 2, 3, 1).shape, np.nan)
@@ -113,6 +113,15 @@ def test_it_is_taken_where_it_pays_and_only_there():
         assert taken(64, 6, np.ones((8, 16, 3, 3), "f4")) == (0, 0, 0)
         assert taken(64, 6, np.ones((32, 16, 3, 3), "f4")) == (1, 1, 1)
         assert taken(64, 6, np.ones((16, 32, 3, 3), "f4")) == (1, 0, 1)
+
+
+def test_blocks_fit_into_the_cache_but_are_not_thin():
+    def tiles_of_each_block(channels):
+        tiles = np.broadcast_to(np.float32(0), (6, 6, 64, 2, 2, channels))
+        return {tiles[0, 0, *at].size // channels for at in winograd._blocks(tiles)}
+
+    assert tiles_of_each_block(64) == {56, 32}
+    assert tiles_of_each_block(512) == {32}
 
 
 @pytest.mark.parametrize(("channels", "few", "enough"), [(16, 11, 12), (64, 3, 4), (256, 7, 8)])
