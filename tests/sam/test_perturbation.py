@@ -380,6 +380,14 @@ def test_a_metric_so_large_that_its_product_with_the_gradient_overflows(dtype):
     np.testing.assert_allclose(e / length, epsilon_hat(g, RHO), rtol=1e-6)
 
 
+@pytest.mark.parametrize("length", [1e-33, 1e-36])
+def test_a_metric_that_is_tiny_wherever_there_is_a_gradient(length):
+    """The largest products of the two have few digits in float32, or are 0."""
+    g, metric = np.array([0, 1e-9, 2e-9], "f4"), np.array([1, length, length], "f4")
+    e = epsilon_hat(g, RHO, metric=metric)
+    np.testing.assert_allclose(e, RHO * length * np.array([0, 1, 2]) / 5**0.5, rtol=1e-6)
+
+
 def test_a_metric_of_zeros():
     for call in (epsilon_hat, lambda g, rho, **ball: jacobian_product(g, g, rho, **ball)):
         np.testing.assert_array_equal(call(np.ones(3), RHO, metric=np.zeros(3)), 0)
