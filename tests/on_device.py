@@ -55,6 +55,7 @@ HOST_ONLY = {
     "sam/test_methods.py::test_a_gradient_that_is_not_finite": WAITS,
     "sam/test_perturbation.py::test_a_gradient_that_is_not_finite": WAITS,
     "sam/test_perturbation.py::test_a_metric_that_does_not_fit": WAITS,
+    "sam/test_perturbation.py::test_moderate_vectors_go_the_short_way": MEMORY,
     "test_optimizers.py::test_a_run_resumed_from_npz_is_bit_identical": "saves what is on the host",
     "test_optimizers.py::test_a_step_stays_on_its_device_and_in_its_dtype": DEVICES,
     "test_optimizers.py::test_trajectory_is_pytorchs": OTHERS,

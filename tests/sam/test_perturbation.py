@@ -8,7 +8,14 @@ from hypothesis.extra import numpy as hnp
 
 import minisam as ms
 from minisam.autodiff.errors import ShapeError
-from minisam.sam import NonFiniteError, asam_metric, conjugate, epsilon_hat, jacobian_product
+from minisam.sam import (
+    NonFiniteError,
+    asam_metric,
+    conjugate,
+    epsilon_hat,
+    jacobian_product,
+    perturbation,
+)
 
 INF = float("inf")
 EXPONENTS = [1, 1.01, 1.25, 1.5, 2, 3, 4, 10, INF]
@@ -130,6 +137,29 @@ def test_the_short_way_for_a_moderate_norm_is_the_general_one(dtype, exponents, 
             atol = 20 * eps * np.abs(general).max()
             np.testing.assert_allclose(found, general, rtol=0, atol=atol)
             np.testing.assert_array_equal(f(np.asfortranarray(g)), found)
+
+
+def test_moderate_vectors_go_the_short_way(monkeypatch):
+    """The general one looks for the largest entry, which here is an error."""
+    monkeypatch.setattr(perturbation, "_largest", None)
+    g, v, metric = np.array([3.0, -4.0]), np.array([5.0, 10.0]), np.array([4.0, 3.0])
+    np.testing.assert_allclose(epsilon_hat(g, 1.0), [0.6, -0.8], rtol=1e-15)
+    np.testing.assert_allclose(epsilon_hat(g, 2**0.5, metric=metric), [4, -3], rtol=1e-15)
+    np.testing.assert_allclose(jacobian_product(g, v, 1.0), [1.6, 1.2], rtol=1e-15)
+
+
+def test_the_squares_of_small_entries_have_few_digits():
+    """In float32 each is 1.7e-42, and so is their sum, 1.7e-36, off by 1e-4."""
+    e = epsilon_hat(np.full(10**6, 1.3e-21, "f4"), RHO)
+    np.testing.assert_allclose(e, RHO / 1e3, rtol=1e-6)
+
+
+@pytest.mark.parametrize(("size", "rho"), [(1e-10, 1e30), (1e8, 1e-36)])
+def test_a_radius_so_large_or_small_that_its_quotient_by_the_norm_is_no_float32(size, rho):
+    g, v = size * np.array([3, -4], "f4"), size * np.array([4, 3], "f4")
+    expected = rho * np.array([0.6, -0.8])
+    np.testing.assert_allclose(epsilon_hat(g, rho), expected, rtol=1e-6)
+    np.testing.assert_allclose(jacobian_product(g, v, rho), rho * np.array([0.8, 0.6]), rtol=1e-6)
 
 
 def test_the_smallest_numbers_still_have_a_direction():
@@ -378,6 +408,11 @@ def test_a_metric_so_large_that_its_product_with_the_gradient_overflows(dtype):
     e = epsilon_hat(g, RHO, metric=np.full(3, length))
     assert e.dtype == dtype
     np.testing.assert_allclose(e / length, epsilon_hat(g, RHO), rtol=1e-6)
+
+
+def test_a_gradient_so_large_that_its_product_with_the_metric_overflows():
+    e = epsilon_hat(np.array([3e30, -4e30], "f4"), RHO, metric=np.full(2, 1e9, "f4"))
+    np.testing.assert_allclose(e, RHO * np.array([0.6e9, -0.8e9]), rtol=1e-6)
 
 
 @pytest.mark.parametrize("length", [1e-33, 1e-36])
