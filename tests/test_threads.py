@@ -14,7 +14,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import minisam as ms
-from minisam.ops import convolution, pooling
+from minisam.ops import convolution, pooling, tiles
 from minisam.threads import in_parts
 
 MUCH = 2**40
@@ -50,6 +50,27 @@ def test_every_kernel_gives_the_same(op, number):
             split, again = op(*args, **params), op(*args, **params)
         np.testing.assert_allclose(split, alone, rtol=1e-12, atol=1e-13)
         np.testing.assert_array_equal(again, split)
+
+
+def test_windows_side_by_side(monkeypatch):
+    """Of images with channels last in memory: the maximum and its derivative."""
+
+    def join(*args):
+        seen.add(threading.get_ident())
+        return original(*args)
+
+    seen, original = set(), tiles._join
+    monkeypatch.setattr(tiles, "_join", join)
+    x = np.random.default_rng(0).integers(3, size=(5, 4, 6, 2)) * 1.0
+    y, pullback = ms.vjp(lambda x: pooling.max_pool2d(x, 2), x.transpose(0, 3, 1, 2))
+    alone = y, *pullback(y)
+    assert len(seen) == 1
+    with ms.threads(2):
+        y, pullback = ms.vjp(lambda x: pooling.max_pool2d(x, 2), x.transpose(0, 3, 1, 2))
+        split = y, *pullback(y)
+    assert len(seen) == 2
+    for a, b in zip(alone, split, strict=True):
+        np.testing.assert_array_equal(b, a)
 
 
 @pytest.mark.parametrize(("channels", "stride"), [((32, 40), 1), ((3, 5), 2)])
