@@ -229,6 +229,14 @@ def test_tiles_means_exactly_that_concatenation_assembles(ends):
         assert any(s.start == s.stop for s in indices)  # an empty slice somewhere else
 
 
+def test_slices_side_by_side_are_copied_once(monkeypatch):
+    """As layers read the parameters, in order; assembling one by one asks `reads_once`."""
+    monkeypatch.setattr("minisam.autodiff.parts.reads_once", None)
+    a, b = RNG.normal(size=2), RNG.normal(size=3)
+    got = ms.grad(lambda x: x[0:2] @ a + x[2:5] @ b)(np.ones(5))
+    np.testing.assert_array_equal(got, np.concatenate([a, b]))
+
+
 def test_basic_indices_are_told_from_advanced_ones():
     assert reads_once((1, None, ..., slice(None), np.int64(2)))
     assert reads_once(True)
@@ -330,6 +338,20 @@ def test_the_variables_dtype_decides(f, dtype):
     assert ms.hvp(f, x, x).dtype == np.dtype(dtype)
     want = ms.grad(f)(x.astype("float64"))
     np.testing.assert_allclose(g, want, rtol=1e-5 if dtype == "float32" else 1e-14)
+
+
+def test_the_variables_dtype_decides_also_where_a_rule_has_another():
+    """A NumPy scalar in a rule makes float64 of float32."""
+    log2 = np.log(2.0)
+    exp2 = elementwise(
+        "test.exp2",
+        np.exp2,
+        lambda y, x: y * log2,
+        domain=lambda rng: [((rng.uniform(1, 2, size=3),), {})],
+    )
+    x = np.ones(3, "float32")
+    assert (exp2(x) * log2).dtype == np.float64
+    assert ms.grad(lambda x: np.sum(exp2(x)))(x).dtype == np.float32
 
 
 def test_two_floating_dtypes_are_an_error_that_says_what_to_do():
