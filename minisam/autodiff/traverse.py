@@ -123,8 +123,7 @@ def push(nodes: Path, tangents: dict[int, Array], keep: bool) -> Array:
             continue
         its = [None if x is None else tangents.get(x.number) for x in node.parents]
         y, args = (node, _with_tensors(node)) if keep else (node.value, node.args)
-        t = node.op.push(its, y, *args, **node.params)  # type: ignore[union-attr]
-        tangents[number] = t if keep or t.dtype is y.dtype else t.astype(y.dtype)
+        tangents[number] = node.op.push(its, y, *args, **node.params)  # type: ignore[union-attr]
     return tangents[number]
 
 

@@ -340,7 +340,6 @@ def test_the_variables_dtype_decides(f, dtype):
     np.testing.assert_allclose(g, want, rtol=1e-5 if dtype == "float32" else 1e-14)
 
 
-@pytest.mark.usefixtures("scratch_primitives")
 def test_the_variables_dtype_decides_also_where_a_rule_has_another():
     """A NumPy scalar in a rule makes float64 of float32."""
     log2 = np.log(2.0)
@@ -352,7 +351,7 @@ def test_the_variables_dtype_decides_also_where_a_rule_has_another():
     )
     x = np.ones(3, "float32")
     assert (exp2(x) * log2).dtype == np.float64
-    ms.check_grads(exp2, (x,), order=1)
+    assert ms.grad(lambda x: np.sum(exp2(x)))(x).dtype == np.float32
 
 
 def test_two_floating_dtypes_are_an_error_that_says_what_to_do():
