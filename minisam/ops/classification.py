@@ -8,6 +8,8 @@ from minisam.autodiff.primitive import primitive
 from minisam.autodiff.tensor import value_of
 from minisam.ops.reductions import softmax_op
 
+_LAST = np.uint64(2**32 - 1)
+
 
 def _cross_entropy(z: Array, labels: Array) -> Array:
     shifted = z - z.real.max(axis=1, keepdims=True)
@@ -93,12 +95,13 @@ def cross_entropy(logits: Array, labels: Array) -> Array:
             f"cross_entropy: labels have dtype {labels.dtype}; they must be integers in "
             f"[0, {logits.shape[1]}). Cast them: y.astype('int64')."
         )
-    index = labels
+    # Unsigned, a negative label is out of range instead of counting from the end.
     if labels.dtype.itemsize > 4 and on_host(labels):
-        index = np.minimum(labels.astype(np.uint64), 2**32 - 1)  # or 2**32 would become 0
+        index = np.minimum(labels, _LAST, dtype=np.uint64, casting="unsafe")  # or 2**32 were 0
+    else:
+        index = labels.astype(np.uint32)
     try:
-        # Unsigned, a negative label is out of range instead of counting from the end.
-        return cross_entropy_op(logits, labels=index.astype(np.uint32))
+        return cross_entropy_op(logits, labels=index)
     except IndexError:
         raise ValueError(
             f"cross_entropy: labels from {labels.min()} to {labels.max()}, but the logits have "

@@ -152,7 +152,8 @@ def _logsumexp(x: Array, axis: Axis, keepdims: bool) -> Array:
 
 def _softmax(x: Array, axis: Axis) -> Array:
     e = np.exp(x - x.real.max(axis=axis, keepdims=True))
-    return e / e.sum(axis=axis, keepdims=True)
+    e /= e.sum(axis=axis, keepdims=True)
+    return e
 
 
 def _log_softmax(x: Array, axis: Axis) -> Array:

@@ -340,6 +340,7 @@ def test_the_variables_dtype_decides(f, dtype):
     np.testing.assert_allclose(g, want, rtol=1e-5 if dtype == "float32" else 1e-14)
 
 
+@pytest.mark.usefixtures("scratch_primitives")
 def test_the_variables_dtype_decides_also_where_a_rule_has_another():
     """A NumPy scalar in a rule makes float64 of float32."""
     log2 = np.log(2.0)

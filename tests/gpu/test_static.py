@@ -27,6 +27,8 @@ EXCEPTIONS = {
     "np.asarray(indices, dtype=None if np.size(indices) else np.intp)",
     "np.atleast_1d(paired)",
     "np.atleast_1d(n)",
+    # A number, to compare with what is on the host.
+    "np.uint64(2 ** 32 - 1)",
     # On the host, and moved whole.
     "np.empty(self.size, dtype=np.float64)",
     "np.arange(shape[axis])",
