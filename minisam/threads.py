@@ -159,7 +159,8 @@ def threads(number: int | None = None) -> Iterator[int]:
                     helpers.open = False
                 # A generator may be closed in another context, where there is nothing to undo.
                 with suppress(ValueError):
-                    _HELPERS.reset(before)
+                    if _HELPERS.get() is helpers:  # else a block was entered meanwhile
+                        _HELPERS.reset(before)
 
 
 def in_parts(work: Callable[[slice], T], n: int, products: int) -> list[T]:

@@ -297,6 +297,21 @@ def test_a_reader_of_the_table_that_goes_away_costs_no_file(unbuffered):
     assert {"history.json", "figure.png"} <= {path.name for path in Path("o").iterdir()}
 
 
+def test_another_pipe_that_breaks_is_an_error(monkeypatch, capfd):
+    def verify(_):
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(ms.equations, "verify", verify)
+    assert main(["verify"]) == 1
+    print("still there")
+    assert capfd.readouterr() == ("still there\n", "minisam: [Errno 32] Broken pipe\n")
+
+
+def test_there_may_be_no_output_at_all(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["verify"]) == 0
+
+
 def test_without_matplotlib_there_is_no_figure_and_a_remedy(monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     assert main([*SMALL, "--no-compare", "--out", "o"]) == 0

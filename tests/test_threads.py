@@ -270,6 +270,12 @@ def test_a_generator_may_be_closed_in_another_context():
         generator.close()
         assert number_of_parts() == 2, "the block of this context is still there"
     assert context.run(number_of_parts) == 1
+    generator = results()
+    assert next(generator) == 3
+    with ms.threads(2):
+        generator.close()
+        assert number_of_parts() == 2, "a block entered meanwhile is not undone"
+    assert number_of_parts() == 1
 
 
 FORK = """

@@ -62,7 +62,8 @@ def _sum_of_rows(rows: Array) -> Array:
     while len(rows) > 256:
         n = len(rows) // 256
         sums = np.ones(256, rows.dtype) @ rows[: n * 256].reshape(n, 256, -1)
-        rows = np.concatenate([sums, rows[n * 256 :]])
+        rest = rows[n * 256 :]
+        rows = np.concatenate([sums, rest]) if len(rest) else sums
     return np.ones(len(rows), rows.dtype) @ rows
 
 
@@ -101,7 +102,8 @@ def sum_of_products(x: Array, y: Array, axis: tuple[int, ...]) -> Array:
         if w * c >= 64 and all(last.flags.c_contiguous for last in lasts):
             # An accumulator for each place of a line: NumPy's innermost loop is long. And for some
             # lines only: in one chain of 4096 a sum loses ten times the digits.
-            lines = [last.reshape(-1, max(h, gcd(n * h, 64)), w * c) for last in lasts]
+            chain = max(gcd(n * h, 64), h if h <= 256 else 1)
+            lines = [last.reshape(-1, chain, w * c) for last in lasts]
             sums = np.einsum("kij,kij->kj", *lines).reshape(-1, c)
             return _sum_of_rows(sums).reshape(1, c, 1, 1)
     return sum_over(x * y, axis, keepdims=True)
@@ -145,7 +147,8 @@ def by_channel(op: Callable[..., Array], x: Array, v: Array, in_place: bool = Fa
         if last.flags.c_contiguous:
             n, h, w, c = last.shape
             # NumPy handles lines shorter than its buffer of 8192 one by one, in 1.3 of the time.
-            fewer = (k for k in range(x.size // 8192, 3, -1) if n * h * w % k == 0)
+            # With fewer than 8 lines, repeating v for one of them takes longer than that.
+            fewer = (k for k in range(x.size // 8192, 7, -1) if n * h * w % k == 0)
             lines = last.reshape(next(fewer, n * h), -1)
             line = np.broadcast_to(v.reshape(c), (lines.shape[1] // c, c)).reshape(-1)
             y = op(lines, line, out=lines) if in_place else op(lines, line)

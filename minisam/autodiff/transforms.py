@@ -382,8 +382,10 @@ def jvp(f: Function, args: tuple[Any, ...], tangents: tuple[Any, ...]) -> tuple[
     >>> float(value), float(tangent)
     (9.0, 6.0)
     """
-    if not isinstance(args, tuple | list):
-        raise TypeError(f"jvp: args and tangents are tuples, as (w,) and (v,); got {_name(args)}.")
+    for given in (args, tangents):
+        if not isinstance(given, tuple | list):
+            what = type(given).__name__
+            raise TypeError(f"jvp: args and tangents are tuples, as (w,) and (v,); got a {what}.")
     run = Recording(f, args, {}, range(len(args)))
     return run.value, run.push(tuple(tangents))
 

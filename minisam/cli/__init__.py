@@ -10,7 +10,7 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -46,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         code = _call(parse(sys.argv[1:] if argv is None else list(argv)))
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed from the start (>&-)
+            sys.stdout.flush()
         return code
     except SystemExit as stop:  # argparse leaves in this way after --help and --version
         return int(stop.code or 0)
@@ -56,9 +57,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("minisam: interrupted.", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # who read it has enough (| head); Python would try once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141  # as after SIGPIPE
+    except BrokenPipeError as error:
+        if not _unread():
+            print(f"minisam: {error}", file=sys.stderr)
+            return 1
+        with open(os.devnull, "wb") as nowhere:  # Python writes what is left when it ends
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        return 141  # quietly, as other programs do by SIGPIPE
+
+
+def _unread() -> bool:
+    """Whether stdout is the pipe that is broken: who read it has enough (| head)."""
+    from select import POLLERR, POLLHUP, poll
+
+    stdout = poll()
+    with suppress(OSError):  # a stream without a descriptor
+        stdout.register(sys.stdout.fileno(), 0)
+    return any(event & (POLLERR | POLLHUP) for _, event in stdout.poll(0))
 
 
 def _call(args: Namespace) -> int:

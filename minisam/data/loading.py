@@ -92,7 +92,7 @@ def load(
     >>> load("digits", train=2000)
     Traceback (most recent call last):
     ...
-    ValueError: train is 2000, but digits has 1200 train examples; ask for 1 to 1200.
+    ValueError: train is 2000, but digits has 1200 train examples; use an int from 1 to 1200.
     """
     if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype must be 'float32' or 'float64', got {dtype!r}.")
@@ -123,9 +123,10 @@ def _keep(
 ) -> tuple[Array, Array]:
     if count is None:
         return x, y
-    if not 1 <= count <= len(x) or count % 1:
+    if not isinstance(count, int | np.integer) or not 1 <= count <= len(x):
         raise ValueError(
-            f"{part} is {count}, but {name} has {len(x)} {part} examples; ask for 1 to {len(x)}."
+            f"{part} is {count}, but {name} has {len(x)} {part} examples; use an int from 1 to "
+            f"{len(x)}."
         )
     kept = np.sort(rng.permutation(len(x))[:count])
     return x[kept], y[kept]

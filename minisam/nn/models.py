@@ -38,7 +38,7 @@ def mlp(sizes: Sequence[int], activation: type[Layer] = ReLU) -> Sequential:
     >>> model.size
     2410
     """
-    if isinstance(sizes, int):
+    if not hasattr(sizes, "__len__"):
         raise TypeError(f"mlp: sizes must be a list such as [64, 32, 10], got {sizes}.")
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"mlp: sizes {list(sizes)}; give input and output width, each at least 1.")

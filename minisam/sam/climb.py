@@ -79,7 +79,7 @@ class Ascent:
         """Refuse several steps where the projection is not exact."""
         chunk = 1 if self.chunk is None else self.chunk
         for what, number in (("steps", self.steps), ("chunk", chunk)):
-            if not number >= 1 or number % 1:
+            if not isinstance(number, int | np.integer) or number < 1:
                 raise ValueError(
                     f"{ball.name}: {what} must be at least 1, got {number}; give a whole number."
                 )

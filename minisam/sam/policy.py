@@ -94,7 +94,7 @@ class Every:
     k: int
 
     def __post_init__(self) -> None:
-        if not self.k >= 1 or self.k % 1:
+        if not isinstance(self.k, int | np.integer) or self.k < 1:
             raise ValueError(
                 f"Every: k must be at least 1, got {self.k}; give a whole number, 1 is every step."
             )

@@ -299,7 +299,7 @@ def _check_numbers(epochs: Any, batch_size: Any, seed: Any) -> None:
         ("seed", seed, 0),
     ):
         if not isinstance(number, int | np.integer):
-            raise TypeError(f"train: {what} must be an int, got {number!r}.")
+            raise TypeError(f"{what} must be an int, got {number!r}.")
         if number < least:
             raise ValueError(f"{what} must be at least {least}, got {number}.")
 

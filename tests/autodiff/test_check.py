@@ -67,7 +67,9 @@ def test_arguments_are_a_tuple() -> None:
     with pytest.raises(TypeError, match=r"check_grads: args is a tuple, as \(w,\); got a ndarray"):
         check_grads(np.sin, X)
     with pytest.raises(TypeError, match=r"jvp: args and tangents are tuples, as \(w,\) and \(v,\)"):
-        ms.jvp(np.sin, X, X)
+        ms.jvp(np.sin, X, (X,))
+    with pytest.raises(TypeError, match=r"as \(w,\) and \(v,\); got a ndarray"):
+        ms.jvp(np.sin, (X,), X)
 
 
 @pytest.mark.parametrize("options", [{"order": 0}, {"modes": ()}, {"modes": ("backward",)}])

@@ -74,6 +74,7 @@ def test_sums_of_products(axis, shape, dtype):
 
 
 IMAGES = [(64, 3, 32, 32), (64, 16, 32, 32), (1, 3, 224, 224), (9, 3, 37, 41), (4096, 64, 1, 1)]
+IMAGES += [(1, 64, 65536, 1), (3, 64, 4999, 1)]
 
 
 @pytest.mark.parametrize("shape", IMAGES)
@@ -142,13 +143,13 @@ def test_arithmetic_by_channel(op, shape, dtype):
 
 
 def test_arithmetic_by_channel_is_by_long_lines_if_there_are_many():
-    """At least 8192 numbers, at least 4 lines; where no number of lines fits, those of images."""
+    """At least 8192 numbers, at least 8 lines; where no number of lines fits, those of images."""
     op, v = mock.Mock(wraps=np.add), np.ones((1, 8, 1, 1))
     for shape, lines in {
         (8, 32, 32, 8): (8, 8192),
         (9, 32, 31, 8): (8, 8928),
         (5, 80, 80, 8): (25, 10240),
-        (1, 4124, 1, 8): (4, 8248),
+        (7, 1031, 1, 8): (7217, 8),
         (3, 67, 71, 8): (201, 568),
         (16, 8, 9, 8): (128, 72),
         (16, 8, 8, 8): (16, 8, 8, 8),

@@ -98,6 +98,10 @@ def test_statistics_are_those_of_the_kept_examples():
         ({"train": 1201}, "train is 1201, but digits has 1200 train examples"),
         ({"test": 598}, "test is 598, but digits has 597 test examples"),
         ({"train": 0}, "train is 0"),
+        (
+            {"train": 100.0},
+            "train is 100.0, but digits has 1200 train examples; use an int from 1 ",
+        ),
         ({"test": -1}, "test is -1"),
         ({"dtype": "float16"}, "dtype must be 'float32' or 'float64', got 'float16'"),
     ],

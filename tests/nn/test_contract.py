@@ -441,3 +441,9 @@ def test_inputs_that_do_not_fit(model, shape, message):
 def test_layers_that_cannot_be(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("sizes", [5, np.int64(5)])
+def test_sizes_of_an_mlp_are_a_list(sizes):
+    with pytest.raises(TypeError, match=r"sizes must be a list such as \[64, 32, 10\], got 5"):
+        nn.mlp(sizes, 3)

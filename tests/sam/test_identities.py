@@ -390,7 +390,7 @@ def test_the_count_is_what_the_engine_did(net, name, monkeypatch):
         (lambda: SAM(steps=0), "SAM: steps must be at least 1, got 0"),
         (lambda: SAM(chunk=0), "SAM: chunk must be at least 1, got 0"),
         (lambda: SAM(steps=1.5), "SAM: steps must be at least 1, got 1.5; give a whole number"),
-        (lambda: SAM(chunk=7.5), "SAM: chunk must be at least 1, got 7.5; give a whole number"),
+        (lambda: SAM(chunk=7.0), "SAM: chunk must be at least 1, got 7.0; give a whole number"),
         (lambda: SAM(p=3, steps=2), "exact for p=2 and p=inf without eta; got p=3"),
         (lambda: SAM(eta=0.1, steps=2), "without eta"),
         (lambda: SAM(order=2, steps=2), "order=2 differentiates one ascent step"),

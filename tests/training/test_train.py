@@ -566,9 +566,9 @@ def test_settings_that_cannot_be(data, options, message, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"epochs": 1.5}, "train: epochs must be an int, got 1.5"),
-        ({"epochs": 1, "batch_size": "8"}, "train: batch_size must be an int, got '8'"),
-        ({"epochs": 1, "seed": None}, "train: seed must be an int, got None"),
+        ({"epochs": 1.5}, "epochs must be an int, got 1.5"),
+        ({"epochs": 1, "batch_size": "8"}, "batch_size must be an int, got '8'"),
+        ({"epochs": 1, "seed": None}, "seed must be an int, got None"),
     ],
 )
 def test_settings_that_are_no_whole_numbers(data, options, message):
