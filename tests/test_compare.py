@@ -22,6 +22,7 @@ from minisam.experiments import WorkersLostError, run_cells
 from minisam.training import load_checkpoint
 
 ROOT = Path(__file__).parents[1]
+KILLING = Path(__file__).with_name("killing.py")
 SIZE = ["--train", "200", "--test", "100", "--epochs", "2", "--hidden", "8"]
 SMALL = ["compare", "--methods", "erm,sam,aesam", "--seeds", "2", *SIZE, "--jobs", "1"]
 
@@ -234,28 +235,11 @@ def strip(cell):
     return json.dumps(cell)
 
 
-KILLED = """
-import os, signal, sys
-from minisam.cli import main
-
-real, calls = os.fsync, []
-
-def deadly(descriptor):
-    calls.append(1)
-    if len(calls) == 3:  # the file's first line, and two cells
-        os.killpg(0, signal.SIGKILL)  # its workers, too
-    real(descriptor)
-
-os.fsync = deadly
-main(sys.argv[1:])
-"""
-
-
 def test_a_killed_command_goes_on_to_the_same_results(capfd):
     """SIGKILL while cells are trained: nothing of Python's runs, the file may be torn."""
     long = [*SMALL, "--seeds", "4", "--epochs", "40"]
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, *long, "--out", "o", "--jobs", "2"],
+        [sys.executable, KILLING, "0", *long, "--out", "o", "--jobs", "2"],  # and its workers
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

@@ -125,8 +125,8 @@ def _solve(g: Array, metric: Array | None, rho: float, p: float, q: float) -> Ar
     if metric is not None:
         if p == 2 and _moderate_norm(metric) and _moderate_norm(g):
             scaled = metric * g  # nothing overflows, but all that counts may have vanished
-            if _moderate_norm(scaled):
-                return metric * _solve(scaled, None, rho, p, q)
+            if (norm := _moderate_norm(scaled)) and _moderate(rho / norm, g):
+                return metric * (scaled * (rho / norm))
         unit, length = _unit(metric)
         return length * (unit * _solve(unit * _unit(g)[0], None, rho, p, q))
     if p == 2 and (norm := _moderate_norm(g)) and _moderate(rho / norm, g):

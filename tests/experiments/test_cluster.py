@@ -19,6 +19,7 @@ from minisam.experiments import Cell, WorkersLostError, grid, run_cells
 cluster = pytest.importorskip("minisam.experiments.cluster")
 
 ROOT = Path(__file__).parents[2]
+KILLING = ROOT / "tests" / "killing.py"
 
 
 def until(condition, seconds=60):
@@ -57,23 +58,6 @@ def dask(folder, workers, **settings):
             process.wait()
 
 
-KILL = """
-import os, signal, sys
-from minisam.cli import main
-
-real, calls = os.fsync, []
-
-def deadly(descriptor):
-    calls.append(1)
-    if len(calls) == 3:  # the file's first line, and two cells
-        os.kill(int(sys.argv[1]), signal.SIGKILL)
-    real(descriptor)
-
-os.fsync = deadly
-sys.exit(main(sys.argv[2:]))
-"""
-
-
 def cells(file):
     """The lines of a file of results, without what a clock decides."""
     lines = [json.loads(line) for line in file.read_text("utf-8").splitlines()[1:]]
@@ -88,7 +72,7 @@ def test_a_worker_is_killed_and_nothing_is_lost(tmp_path, monkeypatch):
     grid += ["--train", "300", "--epochs", "60", "--hidden", "32"]
     with dask(tmp_path, 2) as (address, (_, worker, _)):
         # It is at a cell when the second is finished: each worker is, from the start to the end.
-        command = [sys.executable, "-c", KILL, str(worker.pid), *grid]
+        command = [sys.executable, KILLING, str(worker.pid), *grid]
         done = subprocess.run(
             [*command, "--out", "far", "--cluster", address],
             env=os.environ | {"PYTHONPATH": str(ROOT)},
